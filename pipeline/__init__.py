@@ -1,0 +1,1 @@
+"""Validate a patch to the Go runtime: apply, compile, test and measure it against its baseline."""

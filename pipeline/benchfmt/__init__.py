@@ -1,0 +1,1 @@
+"""Go's benchmark format: a streaming reader and a writer."""

@@ -1,0 +1,1 @@
+"""benchstat as a library and a drop-in command."""

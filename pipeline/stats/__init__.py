@@ -1,0 +1,1 @@
+"""Samples, exact tests and summaries."""
