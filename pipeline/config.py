@@ -1,0 +1,199 @@
+"""Strict YAML with positions: every mistake in a file is reported at once, with line and column.
+
+``safe`` YAML only; duplicate keys, anchors and aliases are refused (an alias bomb is a few lines that
+grow to gigabytes), and so are files over a size limit.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from pipeline.errors import UsageError
+
+MAX_BYTES = 1 << 20
+Path_ = tuple[str | int, ...]
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Position:
+    """A place in a file, counted from 1."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """A parsed file: plain values, and the position of every key and item by its path."""
+
+    name: str
+    data: Any
+    marks: Mapping[Path_, Position]
+
+    def where(self, path: Sequence[str | int]) -> str:
+        """``file:line:column`` of ``path`` or of the nearest parent that has a position."""
+        for end in range(len(path), -1, -1):
+            mark = self.marks.get(tuple(path[:end]))
+            if mark is not None:
+                return f"{self.name}:{mark.line}:{mark.column}"
+        return self.name
+
+
+def suggest(word: str, known: Sequence[str]) -> str:
+    """``did you mean …?`` for a near miss, else what is known (at most eight), else ''."""
+    near = difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    shown = ", ".join(list(known)[:8]) + (", …" if len(known) > 8 else "")
+    return f"known: {shown}" if known else ""
+
+
+def load(path: Path) -> Document:
+    """Parse a YAML file. UsageError for anything a strict reader does not take."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(raw) > MAX_BYTES:
+        raise UsageError(f"{path}: larger than {MAX_BYTES} bytes")
+    try:
+        text = raw.decode("utf-8")
+        _refuse_aliases(path, text)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8 at byte {error.start}") from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+        raise UsageError(f"{path}{place}: {error.problem or 'not valid YAML'}") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise UsageError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from error
+    builder = _Builder(str(path))
+    data = builder.build(node, ()) if node is not None else {}
+    if builder.errors:
+        raise UsageError("\n".join(builder.errors))
+    return Document(name=str(path), data=data, marks=builder.marks)
+
+
+def _refuse_aliases(path: Path, text: str) -> None:
+    for token in yaml.scan(text, Loader=yaml.SafeLoader):
+        if isinstance(token, (yaml.AliasToken, yaml.AnchorToken)):
+            mark = token.start_mark
+            raise UsageError(
+                f"{path}:{mark.line + 1}:{mark.column + 1}: anchors and aliases are not allowed here",
+                hint="write the value out",
+            )
+
+
+class _Builder:
+    """Turns YAML nodes into plain values and remembers where each stood."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.marks: dict[Path_, Position] = {}
+        self.errors: list[str] = []
+
+    def build(self, node: yaml.Node, path: Path_) -> Any:
+        self.marks.setdefault(path, _position(node))
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
+        return self._scalar(node)
+
+    def _mapping(self, node: yaml.MappingNode, path: Path_) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._error(key_node, path, "a key must be plain text")
+                continue
+            key = str(key_node.value)
+            if key in result:
+                first = self.marks[(*path, key)]
+                self._error(key_node, (*path, key), f"duplicate key; first on line {first.line}")
+                continue
+            self.marks[(*path, key)] = _position(key_node)
+            result[key] = self.build(value_node, (*path, key))
+        return result
+
+    def _scalar(self, node: yaml.Node) -> Any:
+        loader = yaml.SafeLoader("")
+        try:
+            return loader.construct_object(node)  # type: ignore[no-untyped-call]
+        except (yaml.YAMLError, ValueError) as error:
+            self._error(node, (), str(error).splitlines()[0])
+            return None
+
+    def _error(self, node: yaml.Node, path: Path_, message: str) -> None:
+        place = _position(node)
+        dotted = f"{_dotted(path)}: " if path else ""
+        self.errors.append(f"{self.name}:{place.line}:{place.column}: {dotted}{message}")
+
+
+def _position(node: yaml.Node) -> Position:
+    return Position(line=node.start_mark.line + 1, column=node.start_mark.column + 1)
+
+
+def _dotted(path: Sequence[str | int]) -> str:
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def check(document: Document, model: type[M]) -> M:
+    """Validate a document. UsageError lists every mistake as ``file:line:column: path: message``."""
+    try:
+        return model.model_validate(document.data)
+    except ValidationError as error:
+        lines = [_describe(document, model, problem) for problem in error.errors()]
+        raise UsageError("\n".join(lines)) from error
+
+
+def _describe(document: Document, model: type[BaseModel], problem: Any) -> str:
+    # pydantic adds parts of its own to a path (union branches, "[key]"); keep what the file has.
+    path: Path_ = ()
+    for part in problem["loc"]:
+        if (*path, part) in document.marks:
+            path = (*path, part)
+    missing = problem["type"] == "missing"
+    shown = (*path, problem["loc"][-1]) if missing else path
+    message = _message(problem)
+    hint = ""
+    if problem["type"] == "extra_forbidden":
+        hint = suggest(str(path[-1]), _fields_at(model, path[:-1]))
+    dotted = f"{_dotted(shown)}: " if shown else ""
+    return f"{document.where(path)}: {dotted}{message}" + (f"; {hint}" if hint else "")
+
+
+def _message(problem: Any) -> str:
+    if problem["type"] == "extra_forbidden":
+        return "unknown key"
+    if problem["type"] == "missing":
+        return "is required"
+    text = str(problem["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    value = problem.get("input")
+    if isinstance(value, (str, int, float, bool)) and repr(value) not in text:
+        text += f" (found {str(value)[:60]!r})"
+    return text
+
+
+def _fields_at(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
+    """The keys that ``model`` knows at ``path``: walks fields, mappings and lists of models."""
+    current: Any = model
+    for part in path:
+        fields = getattr(current, "model_fields", None)
+        if fields is not None and part in fields:
+            current = fields[part].annotation
+        for argument in getattr(current, "__args__", ()):
+            if isinstance(argument, type) and issubclass(argument, BaseModel):
+                current = argument
+    return sorted(getattr(current, "model_fields", {}))

@@ -1,0 +1,51 @@
+"""git through ``proc``, with everything a user's set-up could change pinned down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline import proc
+
+TIMEOUT = 120.0
+
+_PINNED = ("-c", "core.hooksPath=/dev/null", "-c", "core.autocrlf=false", "-c", "core.symlinks=false",
+           "-c", "core.fsmonitor=false", "-c", "core.quotePath=true", "-c", "apply.whitespace=nowarn",
+           "-c", "protocol.allow=never")  # fmt: skip
+
+
+def env(ceiling: Path) -> dict[str, str]:
+    """An environment in which git sees no configuration and no repository at or above ``ceiling``.
+
+    Without the ceiling, ``git apply`` in a folder below someone's checkout quietly skips every file.
+    """
+    return proc.base_env(
+        {
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_GLOBAL": "/dev/null",
+            "GIT_CEILING_DIRECTORIES": str(ceiling),
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_OPTIONAL_LOCKS": "0",
+        }
+    )
+
+
+def run(
+    shell: proc.Shell, name: str, arguments: Sequence[str], *, cwd: Path, stdin: bytes = b""
+) -> proc.Result:
+    """``git ARGUMENTS`` in ``cwd``, which is treated as standing outside every repository."""
+    return shell.run(
+        name, ["git", *_PINNED, *arguments], env=env(cwd.parent), cwd=cwd, timeout=TIMEOUT, stdin=stdin
+    )
+
+
+def describe(folder: Path) -> str:
+    """``git describe --always --dirty`` of a checkout, or '' where there is none."""
+    try:
+        result = proc.run(
+            ["git", *_PINNED, "describe", "--always", "--dirty", "--abbrev=12"],
+            env=env(folder.parent), cwd=folder, timeout=20, merge=False,
+        )  # fmt: skip
+    except proc.HostError:
+        return ""
+    return result.stdout.strip() if result.ok else ""

@@ -1,0 +1,322 @@
+"""The one way to run a program.
+
+List arguments only, an environment that is passed and never inherited, a process group of its own, a
+time limit, output streamed to a log file, and the whole group ended on time-out, Ctrl-C or SIGTERM.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from pipeline.errors import HostError, InterruptedRunError
+
+POSIX = os.name == "posix"
+GRACE_SECONDS = 5.0
+CAPTURE_LIMIT = 256 * 1024 * 1024
+TAIL_LINES = 30
+
+# What the host itself needs; everything else a program sees is passed by the caller.
+_BASE_VARIABLES = ("PATH", "HOME", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC",
+                   "PATHEXT", "USERPROFILE", "LOCALAPPDATA", "APPDATA")  # fmt: skip
+
+# Lines by which a tool says that the machine, and not its input, is at fault.
+_HOST_CAUSES = (
+    "no space left on device",
+    "disk quota exceeded",
+    "cannot allocate memory",
+    "too many open files",
+    "read-only file system",
+    "signal: killed",
+    "resource temporarily unavailable",
+    "input/output error",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """One finished program. ``seconds`` and ``cpu_seconds`` are wall and user+system time, the latter
+    with all waited-for children; ``max_rss`` is bytes (0 where the host does not tell)."""
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: str
+    tail: str
+    seconds: float
+    cpu_seconds: float
+    max_rss: int
+    timed_out: bool
+    log: Path | None
+
+    @property
+    def ok(self) -> bool:
+        """Exited 0 within its time."""
+        return self.returncode == 0 and not self.timed_out
+
+    @property
+    def command(self) -> str:
+        """The command line as a person would type it."""
+        return shlex.join(self.argv)
+
+    def host_cause(self) -> str:
+        """The line in which the tool blames the machine (disk full, out of memory), or ''."""
+        for line in self.tail.splitlines():
+            if any(cause in line.lower() for cause in _HOST_CAUSES):
+                return line.strip()
+        return ""
+
+
+def base_env(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """A scrubbed environment: what the host needs, a fixed locale, and ``extra``."""
+    env = {name: os.environ[name] for name in _BASE_VARIABLES if name in os.environ}
+    env.update({"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC"})
+    env.update(extra or {})
+    return env
+
+
+class _Registry:
+    """The programs that run now, so that an interrupt in the main thread ends those of every thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._live: set[subprocess.Popen[bytes]] = set()
+        self.stopping = threading.Event()
+
+    def add(self, process: subprocess.Popen[bytes]) -> None:
+        with self._lock:
+            self._live.add(process)
+
+    def remove(self, process: subprocess.Popen[bytes]) -> None:
+        with self._lock:
+            self._live.discard(process)
+
+    def interrupt(self) -> None:
+        self.stopping.set()
+        with self._lock:
+            live = list(self._live)
+        for process in live:
+            _signal_group(process, signal.SIGTERM)
+
+
+_registry = _Registry()
+
+
+def interrupt_all() -> None:
+    """End every running program and refuse to start new ones. Called once, when the run must stop."""
+    _registry.interrupt()
+
+
+def reset_interrupt() -> None:
+    """Allow programs again: for a process that goes on after an interrupted run (tests, a REPL)."""
+    _registry.stopping.clear()
+
+
+def interrupted() -> bool:
+    """Whether ``interrupt_all`` was called."""
+    return _registry.stopping.is_set()
+
+
+def _signal_group(process: subprocess.Popen[bytes], signum: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError, OSError):
+        if POSIX:
+            os.killpg(process.pid, signum)
+        else:
+            process.terminate()
+
+
+@dataclass
+class _Capture:
+    """Where output goes while a program runs: the log, what is kept of stdout, and the last lines."""
+
+    log: IO[bytes] | None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    out: list[bytes] = field(default_factory=list)
+    size: int = 0
+    recent: bytes = b""
+
+    def pump(self, stream: IO[bytes], keep: bool) -> None:
+        while chunk := os.read(stream.fileno(), 1 << 16):
+            with self.lock:
+                if self.log is not None:
+                    # A full disk must not end the program that is measured; the log just ends early.
+                    with contextlib.suppress(OSError):
+                        self.log.write(chunk)
+                self.recent = (self.recent + chunk)[-65536:]
+                if keep and self.size < CAPTURE_LIMIT:
+                    self.out.append(chunk)
+                    self.size += len(chunk)
+
+    def tail(self) -> str:
+        lines = self.recent.decode("utf-8", "replace").splitlines()
+        return "\n".join(lines[-TAIL_LINES:])
+
+
+@dataclass
+class _Usage:
+    done: threading.Event = field(default_factory=threading.Event)
+    returncode: int = 0
+    cpu_seconds: float = 0.0
+    max_rss: int = 0
+
+
+def _wait(process: subprocess.Popen[bytes], usage: _Usage) -> None:
+    if POSIX:
+        _, status, spent = os.wait4(process.pid, 0)
+        usage.returncode = os.waitstatus_to_exitcode(status)
+        usage.cpu_seconds = spent.ru_utime + spent.ru_stime
+        usage.max_rss = spent.ru_maxrss * (1 if os.uname().sysname == "Darwin" else 1024)
+        process.returncode = usage.returncode
+    else:
+        usage.returncode = process.wait()
+    usage.done.set()
+
+
+def _end(process: subprocess.Popen[bytes], usage: _Usage) -> None:
+    _signal_group(process, signal.SIGTERM)
+    if not usage.done.wait(GRACE_SECONDS):
+        _signal_group(process, signal.SIGKILL if POSIX else signal.SIGTERM)
+        usage.done.wait(GRACE_SECONDS)
+
+
+def run(
+    argv: Sequence[str | os.PathLike[str]],
+    *,
+    env: Mapping[str, str],
+    cwd: Path | None = None,
+    timeout: float,
+    log: Path | None = None,
+    stdin: bytes = b"",
+    merge: bool = True,
+) -> Result:
+    """Run ``argv`` and wait for it; a non-zero exit is a result, not an error.
+
+    ``merge`` puts stderr into ``stdout`` of the result in the order written; otherwise ``stdout``
+    holds standard output alone and stderr goes to the log and the tail. ``timeout`` is seconds.
+    Raises HostError when the program cannot be started and InterruptedRunError when the run is being
+    stopped.
+    """
+    words = tuple(os.fspath(word) for word in argv)
+    if _registry.stopping.is_set():
+        raise InterruptedRunError("interrupted")
+    started = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        sink = stack.enter_context(log.open("ab", buffering=0)) if log is not None else None
+        if sink is not None:
+            sink.write(f"$ {shlex.join(words)}\n".encode())
+        process = _start(words, env=env, cwd=cwd, merge=merge)
+        _registry.add(process)
+        stack.callback(_registry.remove, process)
+        capture, usage = _Capture(sink), _Usage()
+        threads = _pumps(process, capture, usage, stdin)
+        timed_out = False
+        try:
+            timed_out = not _await(usage, timeout)
+        finally:
+            if not usage.done.is_set():
+                _end(process, usage)
+            # Whatever the program left behind in its group ends with it.
+            _signal_group(process, signal.SIGKILL if POSIX else signal.SIGTERM)
+            for thread in threads:
+                thread.join(GRACE_SECONDS)
+            _close(process)
+    if _registry.stopping.is_set():
+        raise InterruptedRunError("interrupted")
+    return Result(
+        argv=words, returncode=usage.returncode, stdout=b"".join(capture.out).decode("utf-8", "replace"),
+        tail=capture.tail(), seconds=time.monotonic() - started, cpu_seconds=usage.cpu_seconds,
+        max_rss=usage.max_rss, timed_out=timed_out, log=log,
+    )  # fmt: skip
+
+
+def _await(usage: _Usage, timeout: float) -> bool:
+    """Wait until the program ends; False when its time is up. Wakes up to notice an interrupt."""
+    deadline = time.monotonic() + timeout
+    while not _registry.stopping.is_set():
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return False
+        if usage.done.wait(min(left, 0.5)):
+            return True
+    return True
+
+
+def _start(
+    words: tuple[str, ...], *, env: Mapping[str, str], cwd: Path | None, merge: bool
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            words, env=dict(env), cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if merge else subprocess.PIPE,
+            start_new_session=POSIX,
+        )  # fmt: skip
+    except FileNotFoundError as error:
+        missing = words[0] if cwd is None or cwd.is_dir() else str(cwd)
+        raise HostError(f"cannot start {words[0]}: {missing} not found") from error
+    except OSError as error:
+        raise HostError(f"cannot start {words[0]}: {error.strerror or error}") from error
+
+
+def _pumps(
+    process: subprocess.Popen[bytes], capture: _Capture, usage: _Usage, stdin: bytes
+) -> list[threading.Thread]:
+    def feed() -> None:
+        if process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError, OSError):
+                process.stdin.write(stdin)
+            with contextlib.suppress(BrokenPipeError, OSError):
+                process.stdin.close()
+
+    jobs: list[Callable[[], None]] = [feed, lambda: _wait(process, usage)]
+    if process.stdout is not None:
+        out = process.stdout
+        jobs.append(lambda: capture.pump(out, True))
+    if process.stderr is not None:
+        err = process.stderr
+        jobs.append(lambda: capture.pump(err, False))
+    threads = [threading.Thread(target=job, daemon=True) for job in jobs]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    for stream in (process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shell:
+    """A place to run programs for one run: names each log ``logs/<name>.log`` and reports every
+    finished program to ``observe`` (the run's ledger)."""
+
+    logs: Path
+    observe: Callable[[str, Result], None]
+
+    def run(
+        self,
+        name: str,
+        argv: Sequence[str | os.PathLike[str]],
+        *,
+        env: Mapping[str, str],
+        timeout: float,
+        cwd: Path | None = None,
+        stdin: bytes = b"",
+        merge: bool = True,
+    ) -> Result:
+        """``run`` with a log in the run's folder and a record of it."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        result = run(
+            argv, env=env, cwd=cwd, timeout=timeout, log=self.logs / f"{name}.log", stdin=stdin, merge=merge
+        )
+        self.observe(name, result)
+        return result

@@ -1,0 +1,206 @@
+"""The vocabulary of the ledger: one frozen model for each thing that can happen in a run.
+
+Reports are computed from these and from the benchmark files, and from nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Side = Literal["base", "patched"]
+GateStatus = Literal["pass", "fail", "skipped", "baseline-fails", "error"]
+Exercise = Literal["measured", "emulated", "simulated", "compiled", "unaffected", "skipped", "missing"]
+
+
+class Record(BaseModel):
+    """What every record has: a ``kind`` that names its model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+    kind: str
+
+
+class RunStarted(Record):
+    """The first record: what was asked for. ``plan`` is the plan as JSON, ``plan_digest`` its sha256."""
+
+    kind: Literal["run"] = "run"
+    run_id: str
+    plan_digest: str
+    plan: dict[str, object]
+    command: str
+    environment: dict[str, str]
+
+
+class RunResumed(Record):
+    """The run goes on after it was interrupted or killed."""
+
+    kind: Literal["resumed"] = "resumed"
+
+
+class StageEnded(Record):
+    """A stage is over. ``seconds`` is wall time; ``reused`` says that the store already had it."""
+
+    kind: Literal["stage"] = "stage"
+    stage: str
+    seconds: float
+    reused: bool = False
+
+
+class CommandRan(Record):
+    """An external program ended. ``log`` is relative to the run's folder."""
+
+    kind: Literal["command"] = "command"
+    name: str
+    argv: list[str]
+    returncode: int
+    seconds: float
+    cpu_seconds: float
+    max_rss: int
+    timed_out: bool
+    log: str
+
+
+class SourceFetched(Record):
+    """The baseline's tree. ``digest`` is the sha256 of its file list; ``origin`` says where it is from."""
+
+    kind: Literal["source"] = "source"
+    version: str
+    digest: str
+    origin: str
+    proof: str
+    files: int
+
+
+class PatchApplied(Record):
+    """How one patch applied: ``rung`` of the ladder and, where hunks moved, by how much."""
+
+    kind: Literal["patch"] = "patch"
+    file: str
+    subject: str
+    sha256: str
+    rung: str
+    hunks: int
+    detail: str = ""
+
+
+class CellReach(Record):
+    """What the series reaches on one cell's platform: changed packages compiled there, and files."""
+
+    kind: Literal["reach"] = "reach"
+    cell: str
+    goos: str
+    goarch: str
+    packages: list[str]
+    files: list[str]
+
+
+class GateResult(Record):
+    """One check of one gate. ``subject`` is a package, or ``package.Test``; ``detail`` is its output."""
+
+    kind: Literal["gate"] = "gate"
+    gate: Literal["compile", "test"]
+    cell: str
+    subject: str
+    status: GateStatus
+    transition: str = ""
+    seconds: float = 0.0
+    detail: str = ""
+    log: str = ""
+
+
+class ToolchainReady(Record):
+    """A Go tree that can be run. ``digest`` covers its binaries; ``proof`` says why to believe it."""
+
+    kind: Literal["toolchain"] = "toolchain"
+    role: Side
+    version: str
+    digest: str
+    proof: str
+    path: str
+    recipe: str
+
+
+class OverlayDropped(Record):
+    """A test file of the series that does not compile on the baseline: what it holds is ``new``."""
+
+    kind: Literal["overlay-dropped"] = "overlay-dropped"
+    file: str
+    reason: str
+
+
+class PairMeasured(Record):
+    """Both sides of one benchmark in one round. ``size`` is the length of the cell's benchfmt file
+    in bytes after it, so that a resumed run can drop what a killed one left half-written."""
+
+    kind: Literal["pair"] = "pair"
+    cell: str
+    package: str
+    benchmark: str
+    round: int
+    phase: Literal["screen", "confirm"]
+    order: list[Side]
+    size: int
+    seconds: float
+
+
+class BenchmarkLost(Record):
+    """A benchmark that could not be measured or compared. Never counted as "no change"."""
+
+    kind: Literal["benchmark-lost"] = "benchmark-lost"
+    cell: str
+    package: str
+    benchmark: str
+    side: str
+    state: Literal["missing", "failed", "new"]
+    reason: str
+    log: str = ""
+
+
+class Screened(Record):
+    """The series that screening flagged, as ``package benchmark unit``: they are confirmed afresh."""
+
+    kind: Literal["screened"] = "screened"
+    cell: str
+    rounds: int
+    flagged: list[str]
+
+
+class CellEnded(Record):
+    """How far a cell was exercised, with the reason in words."""
+
+    kind: Literal["cell"] = "cell"
+    cell: str
+    goos: str
+    goarch: str
+    exercise: Exercise
+    reason: str
+
+
+class RunEnded(Record):
+    """The last record of a run that was not killed. ``failure`` is the message that ended it early."""
+
+    kind: Literal["end"] = "end"
+    seconds: float
+    failure: str = ""
+    failure_code: int = 0
+
+
+AnyRecord = Annotated[
+    RunStarted
+    | RunResumed
+    | StageEnded
+    | CommandRan
+    | SourceFetched
+    | PatchApplied
+    | CellReach
+    | GateResult
+    | ToolchainReady
+    | OverlayDropped
+    | PairMeasured
+    | BenchmarkLost
+    | Screened
+    | CellEnded
+    | RunEnded,
+    Field(discriminator="kind"),
+]
