@@ -1,0 +1,119 @@
+"""How Go is run: its environment, pinned, and the questions put to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import proc
+from pipeline.errors import HostError
+from pipeline.values import Platform
+
+EXE = ".exe" if os.name == "nt" else ""
+LIST_TIMEOUT = 180.0
+
+_GOOS = {"Linux": "linux", "Darwin": "darwin", "Windows": "windows", "FreeBSD": "freebsd",
+         "OpenBSD": "openbsd", "NetBSD": "netbsd", "DragonFly": "dragonfly"}  # fmt: skip
+_GOARCH = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64", "i686": "386",
+           "i386": "386", "riscv64": "riscv64", "ppc64le": "ppc64le", "s390x": "s390x"}  # fmt: skip
+
+
+def host_platform() -> Platform:
+    """This machine as Go names it; HostError for one that Go does not know."""
+    try:
+        return Platform(goos=_GOOS[platform.system()], goarch=_GOARCH[platform.machine().lower()])
+    except KeyError as error:
+        raise HostError(f"no Go name is known for {platform.system()} on {platform.machine()}") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Go:
+    """A ``go`` command and the caches it may use. ``root`` is its GOROOT, ``cache`` its GOCACHE."""
+
+    root: Path
+    cache: Path
+    work: Path
+
+    @property
+    def binary(self) -> Path:
+        """The go command itself."""
+        return self.root / "bin" / f"go{EXE}"
+
+    def env(self, target: Platform | None = None, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The whole environment of a Go process: nothing of the user's settings reaches it.
+
+        Offline by construction (GOPROXY=off), no toolchain switching, no cgo. GOPATH and HOME point
+        into ``work``, so nothing is written to the user's home.
+        """
+        values = {
+            "GOROOT": str(self.root),
+            "GOCACHE": str(self.cache),
+            "GOPATH": str(self.work / "gopath"),
+            "GOENV": "off",
+            "GOTOOLCHAIN": "local",
+            "GOPROXY": "off",
+            "GOSUMDB": "off",
+            "GOFLAGS": "",
+            "GOWORK": "off",
+            "GOTELEMETRY": "off",
+            "CGO_ENABLED": "0",
+            "HOME": str(self.work),
+        }
+        if target is not None:
+            values |= {"GOOS": target.goos, "GOARCH": target.goarch}
+        env = proc.base_env({**values, **(extra or {})})
+        env["PATH"] = os.pathsep.join([str(self.root / "bin"), env.get("PATH", "")])
+        return env
+
+    def command(self, *words: str | Path) -> list[str | Path]:
+        """``go WORDS`` by this tree's own go command."""
+        return [self.binary, *words]
+
+    def list(
+        self, shell: proc.Shell, name: str, packages: Sequence[str], *, target: Platform, fields: Sequence[str]
+    ) -> list[dict[str, Any]]:
+        """``go list -e -json`` for ``target``; packages without files there come back with an Error."""
+        result = shell.run(
+            name,
+            self.command("list", "-e", f"-json={','.join(fields)}", "--", *packages),
+            env=self.env(target), cwd=self.root / "src", timeout=LIST_TIMEOUT, merge=False,
+        )  # fmt: skip
+        if not result.ok:
+            raise HostError(
+                f"go list failed for {target}:\n{result.tail}", hint=f"the log is {result.log}"
+            )
+        return list(_json_stream(result.stdout))
+
+
+def _json_stream(text: str) -> Iterator[dict[str, Any]]:
+    decoder = json.JSONDecoder()
+    at = 0
+    while True:
+        while at < len(text) and text[at].isspace():
+            at += 1
+        if at >= len(text):
+            return
+        value, at = decoder.raw_decode(text, at)
+        yield value
+
+
+def read_version(root: Path) -> str:
+    """The release named by a tree's VERSION file, without the ``go`` prefix; '' where there is none."""
+    try:
+        first = (root / "VERSION").read_text(encoding="utf-8").split("\n", 1)[0].strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return first.removeprefix("go") if re.fullmatch(r"go\d[\w.+ -]*", first) else ""
+
+
+def release_flags(root: Path) -> str:
+    """The GOFLAGS with which this tree's own cmd/dist builds release tools; '' where it sets none."""
+    text = (root / "src/cmd/dist/build.go").read_text(encoding="utf-8")
+    found = re.search(r'"GOFLAGS=(-trimpath[^"]*)"', text)
+    return found.group(1) if found else ""

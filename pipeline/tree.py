@@ -1,0 +1,115 @@
+"""Go trees as values: file lists with hashes, clones by hard link, and links broken before a write."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from pipeline.errors import HostError
+from pipeline.store import file_sha256
+
+Manifest = dict[str, str]
+
+
+def entry(path: Path) -> str:
+    """One manifest value: the sha256, and ``x`` when the file may be run."""
+    executable = os.name == "posix" and os.stat(path).st_mode & 0o100
+    return file_sha256(path) + (" x" if executable else "")
+
+
+def scan(root: Path) -> Manifest:
+    """Every regular file below ``root``. A link that leaves the tree is refused; others are followed."""
+    home = root.resolve()
+    manifest: Manifest = {}
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders if name != ".git")
+        for name in files:
+            path = Path(folder) / name
+            if path.is_symlink() and not path.resolve().is_relative_to(home):
+                raise HostError(f"{path} is a link that leaves the tree {root}")
+            manifest[path.relative_to(root).as_posix()] = entry(path)
+    return manifest
+
+
+def digest(manifest: Mapping[str, str]) -> str:
+    """The sha256 (hex) over the sorted file list."""
+    state = hashlib.sha256()
+    for name in sorted(manifest):
+        state.update(f"{manifest[name]}\t{name}\n".encode())
+    return state.hexdigest()
+
+
+def save(manifest: Mapping[str, str], path: Path) -> None:
+    """Write a manifest beside its tree."""
+    path.write_text(json.dumps(manifest, indent=0, sort_keys=True), encoding="utf-8")
+
+
+def load(path: Path) -> Manifest:
+    """Read a manifest written by ``save``."""
+    data: Manifest = json.loads(path.read_text(encoding="utf-8"))
+    return data
+
+
+def clone(source: Path, target: Path, names: Iterable[str]) -> None:
+    """Make ``target`` hold the named files of ``source``, by hard link where the file system can.
+
+    Never write into a cloned file in place: ``detach`` it first.
+    """
+    made: set[Path] = set()
+    for name in names:
+        to = target / name
+        if to.parent not in made:
+            to.parent.mkdir(parents=True, exist_ok=True)
+            made.add(to.parent)
+        try:
+            os.link(source / name, to)
+        except OSError:  # another file system, too many links, or none supported
+            shutil.copy2(source / name, to)
+
+
+def copy(source: Path, target: Path, names: Iterable[str]) -> None:
+    """Like ``clone``, but with files of its own: for a source that others may edit."""
+    for name in names:
+        to = target / name
+        to.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source / name, to)
+
+
+def detach(root: Path, names: Iterable[str]) -> None:
+    """Give each existing file its own bytes, so that a write cannot reach another tree."""
+    for name in names:
+        path = root / name
+        if not path.is_file():
+            continue
+        handle, scratch = tempfile.mkstemp(dir=path.parent)
+        os.close(handle)
+        try:
+            shutil.copy2(path, scratch)
+            os.replace(scratch, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(scratch)
+            raise
+
+
+def updated(manifest: Mapping[str, str], root: Path, touched: Iterable[str]) -> Manifest:
+    """``manifest`` with the touched files read again; a file that is gone is dropped."""
+    result = dict(manifest)
+    for name in touched:
+        path = root / name
+        if path.is_file():
+            result[name] = entry(path)
+        else:
+            result.pop(name, None)
+    return result
+
+
+def changed(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """Paths that differ between two manifests, sorted."""
+    return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))

@@ -1,0 +1,123 @@
+"""The frozen values that stages hand to each other. Data flows one way; nothing here does anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pipeline.records import Side
+
+SIDES: tuple[Side, Side] = ("base", "patched")
+Recipe = Literal["staged", "overlay"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Platform:
+    """A GOOS/GOARCH pair."""
+
+    goos: str
+    goarch: str
+
+    def __str__(self) -> str:
+        return f"{self.goos}/{self.goarch}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One row of the matrix: a platform, and whether this host runs it natively."""
+
+    id: str
+    platform: Platform
+    native: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold:
+    """When a change counts. Fractions: ``effect`` .03 is 3 %; ``margin`` is the equivalence margin."""
+
+    effect: float
+    margin: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """How much to measure. Times are seconds except ``benchtime``, which is Go's flag value."""
+
+    name: str
+    rounds: int
+    confirm_rounds: int
+    max_rounds: int
+    benchtime: str
+    benchmark_timeout: int
+    test_timeout: int
+    toolchain: Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patch:
+    """One patch file of a series, read once. ``files`` are the paths it touches, below GOROOT."""
+
+    name: str
+    subject: str
+    sha256: str
+    content: bytes
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """A patch series. ``tests`` and ``benchmarks`` map a package's import path to function names."""
+
+    name: str
+    subject: str
+    issue: str
+    base: str
+    root: Path
+    patches: tuple[Patch, ...]
+    packages: tuple[str, ...]
+    tests: Mapping[str, tuple[str, ...]]
+    benchmarks: Mapping[str, tuple[str, ...]]
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoTree:
+    """A Go tree with a digest over its files. ``manifest`` maps a path to ``sha256`` or
+    ``sha256 x`` for a file with the run bit."""
+
+    root: Path
+    version: str
+    digest: str
+    manifest: Mapping[str, str]
+    origin: str = ""
+    proof: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Toolchain:
+    """A GOROOT that can be run. ``digest`` is over the files of bin and pkg/tool."""
+
+    root: Path
+    version: str
+    digest: str
+    recipe: str
+    proof: str
+    reused: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestBinary:
+    """A compiled test binary. ``cwd`` is the package's folder in the tree it was built from."""
+
+    package: str
+    side: Side
+    path: Path
+    sha256: str
+    goroot: Path
+
+    @property
+    def cwd(self) -> Path:
+        """The folder in which ``go test`` would run it."""
+        return self.goroot / "src" / self.package
