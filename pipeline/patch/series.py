@@ -1,0 +1,143 @@
+"""The series model: ``patches/<name>/series.yml`` and the patch files it lists."""
+
+from __future__ import annotations
+
+import email
+import email.header
+import email.policy
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from pipeline import config
+from pipeline.errors import UsageError
+from pipeline.patch import lint
+from pipeline.store import digest
+from pipeline.values import Patch, Series
+
+SERIES_FILE = "series.yml"
+MAX_PATCH_BYTES = 8 << 20
+
+
+def _matching(pattern: str, what: str) -> AfterValidator:
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if not compiled.fullmatch(value):
+            raise ValueError(f"should be {what}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _specifier(value: str) -> str:
+    try:
+        SpecifierSet(value)
+    except InvalidSpecifier as error:
+        raise ValueError('should be a range of releases such as ">=1.27, <1.28"') from error
+    return value
+
+
+Name = Annotated[str, _matching(r"[a-z0-9][a-z0-9._-]{0,63}", "lower-case letters, digits, '.', '_' or '-'")]
+FileName = Annotated[str, _matching(r"[\w][\w.+-]{0,199}\.(patch|diff)", "a plain file name ending in .patch")]
+Package = Annotated[
+    str, _matching(r"[a-z][a-z0-9_]*(/[a-z0-9][a-z0-9_.]*)*", "an import path of the standard library")
+]
+TestName = Annotated[str, _matching(r"(Test|Example|Fuzz)\w{1,120}", "a test function's name")]
+BenchmarkName = Annotated[str, _matching(r"Benchmark\w{1,120}", "a benchmark function's name")]
+Line = Annotated[str, _matching(r"[^\x00-\x1f\x7f]{1,200}", "one line of text")]
+
+
+class SeriesFile(BaseModel):
+    """What ``series.yml`` may hold."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    series: Name
+    subject: Line
+    issue: Annotated[str, _matching(r"[\w.-]+/[\w.-]+#\d+", "like golang/go#12345")] = ""
+    base: Annotated[str, AfterValidator(_specifier)]
+    patches: Annotated[list[FileName], Field(min_length=1, max_length=200)]
+    packages: list[Package] = []
+    tests: dict[Package, list[TestName]] = {}
+    benchmarks: dict[Package, list[BenchmarkName]] = {}
+
+
+def find(name_or_path: str, patches: Path) -> Path:
+    """The series folder: a path when it looks like one, else a name below ``patches``."""
+    given = Path(name_or_path)
+    if len(given.parts) > 1 or given.is_absolute() or name_or_path in {".", ".."}:
+        folder = given.parent if given.name == SERIES_FILE else given
+    else:
+        folder = patches / name_or_path
+    if (folder / SERIES_FILE).is_file():
+        return folder.resolve()
+    known = sorted(path.parent.name for path in patches.glob(f"*/{SERIES_FILE}"))
+    raise UsageError(
+        f"no series {name_or_path!r}: {folder / SERIES_FILE} does not exist",
+        meaning=config.suggest(name_or_path, known),
+        hint="a series is a folder with a series.yml; give its name below patches/ or its path",
+    )
+
+
+def load(folder: Path) -> Series:
+    """Read and check a series folder. UsageError lists every mistake of series.yml at once."""
+    document = config.load(folder / SERIES_FILE)
+    model = config.check(document, SeriesFile)
+    missing = [
+        f"{document.where(('patches', index))}: patches[{index}]: {name} does not exist in {folder}"
+        for index, name in enumerate(model.patches)
+        if not (folder / name).is_file()
+    ]
+    if missing:
+        raise UsageError("\n".join(missing))
+    patches = tuple(_read(folder / name) for name in model.patches)
+    return Series(
+        name=model.series, subject=model.subject, issue=model.issue, base=model.base, root=folder,
+        patches=patches, packages=tuple(model.packages), tests=_frozen(model.tests),
+        benchmarks=_frozen(model.benchmarks),
+        digest=digest([model.model_dump(mode="json"), [patch.sha256 for patch in patches]]),
+    )  # fmt: skip
+
+
+def _frozen(lists: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
+    return {package: tuple(names) for package, names in lists.items()}
+
+
+def _read(path: Path) -> Patch:
+    if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
+        raise UsageError(f"{path} is a link that leaves the series folder")
+    content = path.read_bytes()
+    if len(content) > MAX_PATCH_BYTES:
+        raise UsageError(f"{path}: larger than {MAX_PATCH_BYTES} bytes")
+    files = lint.check(path.name, content)
+    return Patch(
+        name=path.name, subject=_subject(content), sha256=hashlib.sha256(content).hexdigest(),
+        content=content, files=files,
+    )  # fmt: skip
+
+
+def _subject(content: bytes) -> str:
+    """The commit subject of a mail-formatted patch; '' for a bare diff."""
+    head = content.split(b"\ndiff --git ", 1)[0]
+    if not re.match(rb"(From |From:|Subject:|Date:)", head):
+        return ""
+    # git puts "From <sha> <date>" on the first line, which is not a mail header.
+    text = re.sub(rb"\AFrom [^\n]*\n", b"", head)
+    message = email.message_from_bytes(text, policy=email.policy.default)
+    subject = " ".join(str(message.get("Subject", "")).split())
+    return re.sub(r"^\[PATCH[^\]]*\]\s*", "", subject)
+
+
+def supports(series: Series, version: str) -> bool:
+    """Whether the series says that it is for this release; True when the version has no number."""
+    try:
+        return SpecifierSet(series.base).contains(Version(version), prereleases=True)
+    except InvalidVersion:
+        return True
