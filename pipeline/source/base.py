@@ -1,0 +1,36 @@
+"""The protocol of a source, and the choice of one for what the user gave as ``--base``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Protocol
+
+from pipeline.errors import UsageError
+from pipeline.proc import Shell
+from pipeline.source.local import LocalTree
+from pipeline.source.wheel import WheelRelease
+from pipeline.store import Store
+from pipeline.values import GoTree
+
+_RELEASE = re.compile(r"(?:go)?(\d+\.\d+(?:\.\d+){0,2}(?:rc\d+|beta\d+)?)")
+
+
+class Source(Protocol):
+    """Something that can deliver a Go tree with its tools."""
+
+    def fetch(self, store: Store, shell: Shell) -> tuple[GoTree, bool]:
+        """The tree, and whether the store already had it."""
+        ...
+
+
+def choose(base: str) -> Source:
+    """A release number is fetched; anything with a path separator, or an existing folder, is a tree."""
+    if "/" in base or "\\" in base or base in {".", ".."} or Path(base).is_dir():
+        return LocalTree(Path(base))
+    if found := _RELEASE.fullmatch(base):
+        return WheelRelease(found.group(1))
+    raise UsageError(
+        f"--base {base!r} is neither a Go release nor a folder",
+        hint="give a release such as 1.27.3, or the path of a Go tree such as ./go",
+    )

