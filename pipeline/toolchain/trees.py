@@ -1,0 +1,81 @@
+"""The two trees of a run: the patched one, and the baseline with the series' own tests laid over it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import proc, tree
+from pipeline.patch.apply import Applied, apply_series
+from pipeline.patch.reach import is_test_file
+from pipeline.store import Store
+from pipeline.values import GoTree, Series
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatchedTree:
+    """The patched tree, how each patch applied, and the paths that differ from the baseline."""
+
+    tree: GoTree
+    applied: tuple[Applied, ...]
+    changed: tuple[str, ...]
+    reused: bool
+
+
+def patched(store: Store, shell: proc.Shell, base: GoTree, series: Series) -> PatchedTree:
+    """Clone the baseline and apply the series. PatchError when a patch does not apply; the store keeps
+    nothing then."""
+
+    def build(folder: Path) -> Mapping[str, Any]:
+        root = folder / "tree"
+        tree.clone(base.root, root, base.manifest)
+        applied = apply_series(shell, root, series.patches)
+        touched = {path for patch in series.patches for path in patch.files}
+        manifest = tree.updated(base.manifest, root, touched)
+        tree.save(manifest, folder / "manifest.json")
+        account = [{"rung": a.rung, "hunks": a.hunks, "detail": a.detail} for a in applied]
+        return {"digest": tree.digest(manifest), "applied": account}
+
+    entry = store.fill("trees", {"base": base.digest, "patches": [p.sha256 for p in series.patches]}, build)
+    manifest = tree.load(entry.path / "manifest.json")
+    applied = tuple(
+        Applied(patch=patch, rung=row["rung"], hunks=row["hunks"], detail=row["detail"])
+        for patch, row in zip(series.patches, entry.meta["applied"], strict=True)
+    )
+    return PatchedTree(
+        tree=GoTree(
+            root=entry.path / "tree", version=base.version, digest=str(entry.meta["digest"]),
+            manifest=manifest, origin=f"{base.version} with {series.name}",
+        ),
+        applied=applied, changed=tuple(tree.changed(base.manifest, manifest)), reused=entry.reused,
+    )  # fmt: skip
+
+
+def overlaid(
+    store: Store, base: GoTree, patched_tree: GoTree, changed: Sequence[str], dropped: Sequence[str]
+) -> GoTree:
+    """The baseline's code with the series' own test files, except ``dropped``, laid over it.
+
+    This is what both sides running the same tests and benchmarks means.
+    """
+    names = [name for name in changed if is_test_file(name) and name not in set(dropped)]
+    if not names:
+        return base
+
+    def build(folder: Path) -> Mapping[str, Any]:
+        root = folder / "tree"
+        tree.clone(base.root, root, base.manifest)
+        for name in names:
+            (root / name).unlink(missing_ok=True)
+        tree.clone(patched_tree.root, root, [name for name in names if name in patched_tree.manifest])
+        manifest = tree.updated(base.manifest, root, names)
+        tree.save(manifest, folder / "manifest.json")
+        return {"digest": tree.digest(manifest)}
+
+    entry = store.fill("trees", {"base": base.digest, "tests": patched_tree.digest, "names": names}, build)
+    return GoTree(
+        root=entry.path / "tree", version=base.version, digest=str(entry.meta["digest"]),
+        manifest=tree.load(entry.path / "manifest.json"), origin=f"{base.version} with the series' tests",
+    )  # fmt: skip
