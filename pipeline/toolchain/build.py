@@ -13,7 +13,7 @@ from pipeline import proc, tree
 from pipeline.errors import HostError, PatchError
 from pipeline.golang import EXE, Go, release_flags
 from pipeline.patch.reach import is_test_file
-from pipeline.store import Store, file_sha256
+from pipeline.store import Store, file_sha256, remove_tree
 from pipeline.values import GoTree, Platform, Recipe, Toolchain
 
 BUILD_TIMEOUT = 3600.0
@@ -85,20 +85,13 @@ def _stages(builder: Builder, patched: GoTree, folder: Path, flags: str, *, agai
         if now == previous:
             target.rename(folder / "tree")
             for old in range(1, stage):
-                tree_remove(folder / f"stage{old}")
+                remove_tree(folder / f"stage{old}")
             return f"built by itself: stages {stage - 1} and {stage} are the same, bit for bit"
         goroot, tools_by, previous = target, now, now
     raise PatchError(
         f"the toolchain does not reach a fixed point: {MAX_STAGES} successive builds all differ",
         meaning="the patched compiler or linker does not build itself reproducibly",
     )
-
-
-def tree_remove(path: Path) -> None:
-    """Remove an earlier stage."""
-    from pipeline.store import remove_tree
-
-    remove_tree(path)
 
 
 def _one_stage(builder: Builder, go: Go, patched: GoTree, target: Path, flags: str, stage: int) -> None:
@@ -108,8 +101,7 @@ def _one_stage(builder: Builder, go: Go, patched: GoTree, target: Path, flags: s
     result = builder.shell.run(
         f"toolchain-stage{stage}",
         go.command("build", f"-p={builder.jobs}", "-o", f"{out}/", *(f"cmd/{name}" for name in commands)),
-        env={**go.env(extra={"GOFLAGS": flags}), "GOROOT": str(patched.root)},
-        cwd=patched.root / "src", timeout=BUILD_TIMEOUT,
+        env=go.env(extra={"GOFLAGS": flags}), cwd=go.root / "src", timeout=BUILD_TIMEOUT,
     )  # fmt: skip
     if not result.ok:
         if cause := result.host_cause():

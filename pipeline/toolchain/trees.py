@@ -63,6 +63,8 @@ def overlaid(
     names = [name for name in changed if is_test_file(name) and name not in set(dropped)]
     if not names:
         return base
+    # Keyed by the test files alone: editing the change itself keeps the baseline's entry.
+    files = {name: patched_tree.manifest.get(name, "removed") for name in names}
 
     def build(folder: Path) -> Mapping[str, Any]:
         root = folder / "tree"
@@ -74,7 +76,7 @@ def overlaid(
         tree.save(manifest, folder / "manifest.json")
         return {"digest": tree.digest(manifest)}
 
-    entry = store.fill("trees", {"base": base.digest, "tests": patched_tree.digest, "names": names}, build)
+    entry = store.fill("trees", {"base": base.digest, "tests": files}, build)
     return GoTree(
         root=entry.path / "tree", version=base.version, digest=str(entry.meta["digest"]),
         manifest=tree.load(entry.path / "manifest.json"), origin=f"{base.version} with the series' tests",

@@ -1,0 +1,146 @@
+"""Test binaries of both sides, compiled once and kept by hash.
+
+``-trimpath`` keeps the folder out of the bits, so that equal sources give equal binaries wherever they
+were built; the binaries are run with GOROOT set, which they would otherwise not find.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import proc
+from pipeline.errors import HostError, PatchError
+from pipeline.golang import EXE, Go
+from pipeline.patch.reach import changed_packages, is_test_file
+from pipeline.records import Side
+from pipeline.store import Store, file_sha256
+from pipeline.toolchain import trees
+from pipeline.toolchain.build import Builder
+from pipeline.values import GoTree, TestBinary
+
+COMPILE_TIMEOUT = 1800.0
+FLAGS = ("-trimpath",)
+_ERROR = re.compile(r"^(?:\./)?([\w./-]+\.go):(\d+):(?:\d+:)? (.*)$", re.MULTILINE)
+
+
+class TestBuildError(Exception):
+    """A test binary did not compile. ``result`` is the compiler's run."""
+
+    def __init__(self, package: str, result: proc.Result) -> None:
+        super().__init__(package)
+        self.package = package
+        self.result = result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dropped:
+    """A test file of the series left out of the baseline, with the compiler's reason."""
+
+    file: str
+    reason: str
+
+
+def compile_one(
+    store: Store, shell: proc.Shell, go: Go, tree: GoTree, side: Side, package: str, tools: str, jobs: int
+) -> TestBinary:
+    """``go test -c`` of one package. TestBuildError when it does not compile; HostError when the
+    machine stopped it."""
+    name = f"{package.replace('/', '_')}.test{EXE}"
+
+    def build(folder: Path) -> Mapping[str, Any]:
+        result = shell.run(
+            f"testbin-{side}-{package.replace('/', '_')}",
+            go.command("test", "-c", f"-p={jobs}", *FLAGS, "-o", folder / name, f"./{package}"),
+            env=go.env(), cwd=tree.root / "src", timeout=COMPILE_TIMEOUT,
+        )  # fmt: skip
+        if cause := result.host_cause():
+            raise HostError(f"compiling {package}'s tests was stopped by this machine: {cause}",
+                            hint=f"the log is {result.log}")  # fmt: skip
+        if not result.ok or not (folder / name).is_file():
+            raise TestBuildError(package, result)
+        return {"sha256": file_sha256(folder / name)}
+
+    inputs = {"tree": tree.digest, "package": package, "tools": tools, "flags": FLAGS}
+    entry = store.fill("testbins", inputs, build)
+    return TestBinary(
+        package=package, side=side, path=entry.path / name, sha256=str(entry.meta["sha256"]), goroot=tree.root
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """The baseline's test binaries, the tree they were built from, and the test files left out."""
+
+    tree: GoTree
+    binaries: Mapping[str, TestBinary]
+    dropped: tuple[Dropped, ...]
+
+
+def compile_baseline(
+    builder: Builder, patched: GoTree, changed: Sequence[str], packages: Sequence[str]
+) -> Baseline:
+    """The baseline's code with as many of the series' test files as compile there.
+
+    A file that the compiler rejects is left out, and what it holds is ``new``: it cannot be compared.
+    """
+    dropped: dict[str, str] = {}
+    while True:
+        laid = trees.overlaid(builder.store, builder.base, patched, changed, sorted(dropped))
+        go = builder.go(laid.root, builder.base.digest)
+        try:
+            binaries = {
+                package: compile_one(
+                    builder.store, builder.shell, go, laid, "base", package, builder.base.digest, builder.jobs
+                )
+                for package in packages
+            }
+        except TestBuildError as error:
+            found = _culprits(error, changed, dropped)
+            if not found:
+                raise HostError(
+                    f"the baseline's own tests of {error.package} do not compile:\n{error.result.tail}",
+                    hint=f"the log is {error.result.log}",
+                ) from error
+            dropped |= found
+        else:
+            files = tuple(Dropped(file=name, reason=why) for name, why in sorted(dropped.items()))
+            return Baseline(tree=laid, binaries=binaries, dropped=files)
+
+
+def _culprits(error: TestBuildError, changed: Sequence[str], dropped: Mapping[str, str]) -> dict[str, str]:
+    """The series' test files that the compiler names; else all of that package's that are left."""
+    left = [name for name in changed if is_test_file(name) and name not in dropped]
+    reasons: dict[str, str] = {}
+    for path, line, message in _ERROR.findall(error.result.stdout):
+        name = f"src/{path}"
+        if name in left:
+            reasons.setdefault(name, f"line {line}: {message}")
+    if reasons:
+        return reasons
+    return {
+        name: "does not compile on the baseline"
+        for name in left
+        if changed_packages([name]) == [error.package]
+    }
+
+
+def compile_patched(
+    builder: Builder, go: Go, patched: GoTree, tools: str, packages: Sequence[str]
+) -> dict[str, TestBinary]:
+    """The patched side's test binaries. PatchError with the compiler's lines when one does not compile."""
+    binaries = {}
+    for package in packages:
+        try:
+            binaries[package] = compile_one(
+                builder.store, builder.shell, go, patched, "patched", package, tools, builder.jobs
+            )
+        except TestBuildError as error:
+            raise PatchError(
+                f"the tests of {package} do not compile with the series applied:\n{error.result.tail}",
+                hint=f"the log is {error.result.log}",
+            ) from error
+    return binaries
