@@ -1,0 +1,1 @@
+"""What is shown: pure functions of the ledger and the benchmark files."""

@@ -1,0 +1,242 @@
+"""The result of a run as one value, computed from its records and benchmark files and nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pipeline.errors import ExitCode
+from pipeline.records import (
+    BenchmarkLost,
+    CellEnded,
+    CommandRan,
+    GateResult,
+    OverlayDropped,
+    PatchApplied,
+    Record,
+    RunEnded,
+    RunStarted,
+    Screened,
+    SourceFetched,
+    StageEnded,
+    ToolchainReady,
+)
+from pipeline.report.benchmarks import BenchmarkRow, rows
+from pipeline.stats.analysis import Rules
+from pipeline.values import Threshold
+
+SCHEMA_VERSION = 1
+R = TypeVar("R", bound=Record)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellReport:
+    """One cell: how far it was exercised, its gates and its benchmarks."""
+
+    id: str
+    goos: str
+    goarch: str
+    exercise: str
+    reason: str
+    gates: tuple[GateResult, ...]
+    benchmarks: tuple[BenchmarkRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunReport:
+    """Everything a report shows. ``verdict`` is pass, fail, inconclusive, interrupted, error or
+    incomplete; ``headline`` and ``next_step`` say it in words."""
+
+    run_id: str
+    verdict: str
+    exit_code: int
+    headline: str
+    next_step: str
+    started: RunStarted
+    source: SourceFetched | None
+    patches: tuple[PatchApplied, ...]
+    cells: tuple[CellReport, ...]
+    toolchains: tuple[ToolchainReady, ...]
+    dropped: tuple[OverlayDropped, ...]
+    timings: Mapping[str, float]
+    seconds: float
+    tool_seconds: float
+    failure: str
+    bench_text: Mapping[str, str] = field(repr=False, default_factory=dict)
+
+    @property
+    def plan(self) -> Mapping[str, Any]:
+        """The plan as JSON values."""
+        return self.started.plan
+
+
+def _of(records: Sequence[Record], kind: type[R]) -> list[R]:
+    return [record for record in records if isinstance(record, kind)]
+
+
+def build(records: Sequence[Record], bench: Mapping[str, str]) -> RunReport:
+    """Compute the report. ``bench`` maps a cell's id to the text of its benchfmt file.
+
+    Records that repeat after a resume count once: the last one holds.
+    """
+    started = _of(records, RunStarted)[0]
+    cells = tuple(_cell(entry, records, bench, started) for entry in _planned(started))
+    ends = _of(records, RunEnded)
+    end = ends[-1] if ends else None
+    verdict, code, headline, step = _verdict(end, cells)
+    return RunReport(
+        run_id=started.run_id, verdict=verdict, exit_code=int(code), headline=headline, next_step=step,
+        started=started, source=(_of(records, SourceFetched) or [None])[-1],
+        patches=tuple({r.file: r for r in _of(records, PatchApplied)}.values()), cells=cells,
+        toolchains=tuple({r.role: r for r in _of(records, ToolchainReady)}.values()),
+        dropped=tuple({r.file: r for r in _of(records, OverlayDropped)}.values()),
+        timings=_timings(records), seconds=sum(one.seconds for one in ends),
+        tool_seconds=sum(r.seconds for r in _of(records, CommandRan)),
+        failure=end.failure if end else "", bench_text=bench,
+    )  # fmt: skip
+
+
+def _planned(started: RunStarted) -> list[dict[str, Any]]:
+    cells = started.plan["cells"]
+    return list(cells) if isinstance(cells, list) else []
+
+
+def _timings(records: Sequence[Record]) -> dict[str, float]:
+    timings: dict[str, float] = {}
+    for stage in _of(records, StageEnded):
+        timings[stage.stage] = round(timings.get(stage.stage, 0.0) + stage.seconds, 3)
+    return timings
+
+
+def _cell(
+    entry: Mapping[str, Any], records: Sequence[Record], bench: Mapping[str, str], started: RunStarted
+) -> CellReport:
+    name = str(entry["id"])
+    ended = [r for r in _of(records, CellEnded) if r.cell == name]
+    gates = {(r.gate, r.subject): r for r in _of(records, GateResult) if r.cell == name}
+    screened = [r for r in _of(records, Screened) if r.cell == name]
+    lost = [r for r in _of(records, BenchmarkLost) if r.cell == name]
+    plan: Mapping[str, Any] = started.plan
+    rules = Rules(
+        threshold=Threshold(**plan["threshold"]), confirm_rounds=plan["profile"]["confirm_rounds"]
+    )
+    return CellReport(
+        id=name, goos=str(entry["goos"]), goarch=str(entry["goarch"]),
+        exercise=ended[-1].exercise if ended else "missing",
+        reason=ended[-1].reason if ended else "it was planned and did not report",
+        gates=tuple(gates.values()),
+        benchmarks=tuple(rows(bench.get(name, ""), screened[-1] if screened else None, lost, rules)),
+    )  # fmt: skip
+
+
+def _verdict(end: RunEnded | None, cells: Sequence[CellReport]) -> tuple[str, ExitCode, str, str]:
+    """(verdict, exit code, headline, what to do next)."""
+    if end is None:
+        return ("incomplete", ExitCode.BUG, "The run did not finish.",
+                "Go on with ./inv patch-validate --resume.")  # fmt: skip
+    if end.failure_code:
+        code = ExitCode(end.failure_code)
+        word = {ExitCode.PATCH_FAILS: "fail", ExitCode.INTERRUPTED: "interrupted"}.get(code, "error")
+        step = {
+            ExitCode.PATCH_FAILS: "Mend the patch and run again.",
+            ExitCode.INTERRUPTED: "Go on with ./inv patch-validate --resume.",
+        }.get(code, "Nothing was learned about the patch; mend what the message says and run again.")
+        return word, code, end.failure.splitlines()[0] if end.failure else "The run failed.", step
+    failed = [gate for cell in cells for gate in cell.gates if gate.status == "fail"]
+    if failed:
+        return ("fail", ExitCode.PATCH_FAILS, _failed_gates(failed),
+                "Read the failing gate's output below and mend the patch.")  # fmt: skip
+    return _measured(cells)
+
+
+def _failed_gates(failed: Sequence[GateResult]) -> str:
+    gates = sorted({gate.gate for gate in failed})
+    first = failed[0]
+    more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
+    return f"The patch fails the {' and '.join(gates)} gate: {first.subject} on {first.cell}{more}."
+
+
+def _measured(cells: Sequence[CellReport]) -> tuple[str, ExitCode, str, str]:
+    found = [(cell, row) for cell in cells for row in cell.benchmarks]
+    worse = [(cell, row) for cell, row in found if row.verdict in {"worse", "failed"}]
+    if worse:
+        names = "; ".join(f"{row.label} {row.change} on {cell.id}" for cell, row in worse[:3])
+        more = f"; {len(worse) - 3} more" if len(worse) > 3 else ""
+        return ("fail", ExitCode.PATCH_FAILS, f"The patch is worse: {names}{more}.",
+                "Find the cause before sending the change: the slower rows were confirmed on fresh rounds.")  # fmt: skip
+    missing = [cell.id for cell in cells if cell.exercise == "missing"]
+    lost = [row for _, row in found if row.verdict == "missing"]
+    unclear = [row for _, row in found if row.verdict == "inconclusive"]
+    if missing or lost or unclear:
+        parts = [f"{len(unclear)} of {len(found)} comparisons are inconclusive"] if unclear else []
+        parts += [f"{len(lost)} benchmarks are missing"] if lost else []
+        parts += [f"cells did not report: {', '.join(missing)}"] if missing else []
+        return ("inconclusive", ExitCode.INCONCLUSIVE, f"The data cannot say: {'; '.join(parts)}.",
+                "Run again on a quieter machine, or with --profile rigorous for more rounds.")  # fmt: skip
+    return "pass", ExitCode.PASS, _pass_headline(cells, [row for _, row in found]), _PASS_STEP
+
+
+_PASS_STEP = "Nothing stands against sending the change, as far as it was exercised: see the platforms below."
+
+
+def _pass_headline(cells: Sequence[CellReport], found: Sequence[BenchmarkRow]) -> str:
+    better = [row for row in found if row.verdict == "better"]
+    reached = max((row.resolution for row in found if math.isfinite(row.resolution)), default=0.0)
+    parts = ["The patch applies, compiles and passes its tests"]
+    measured = [cell for cell in cells if cell.exercise == "measured"]
+    if not measured:
+        return f"{parts[0]}; nothing was measured."
+    if better:
+        names = ", ".join(f"{row.label} {row.change}" for row in better[:3])
+        parts.append(f"better: {names}")
+    if any(row.verdict == "no-change" for row in found):
+        parts.append(f"no change beyond ±{100 * reached:.1f} % in the other rows" if better else
+                     f"no benchmark changed by more than {100 * reached:.1f} %")  # fmt: skip
+    return "; ".join(parts) + "."
+
+
+def as_json(report: RunReport) -> dict[str, Any]:
+    """``report.json``: the contract's fields; infinities and NaN become null."""
+    plan = report.plan
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "run_id": report.run_id,
+        "verdict": report.verdict,
+        "exit_code": report.exit_code,
+        "headline": report.headline,
+        "next_step": report.next_step,
+        "failure": report.failure,
+        "series": {"name": plan["series"], "subject": plan["subject"], "issue": plan["issue"],
+                   "digest": plan["series_digest"]},
+        "base": report.source.model_dump(exclude={"kind"}) if report.source else {"version": plan["base"]},
+        "profile": plan["profile"],
+        "threshold": plan["threshold"],
+        "patches": [patch.model_dump(exclude={"kind"}) for patch in report.patches],
+        "cells": [_cell_json(cell) for cell in report.cells],
+        "toolchains": [toolchain.model_dump(exclude={"kind"}) for toolchain in report.toolchains],
+        "new_test_files": [one.model_dump(exclude={"kind"}) for one in report.dropped],
+        "environment": report.started.environment,
+        "timings": {**report.timings, "total": round(report.seconds, 3),
+                    "external_tools": round(report.tool_seconds, 3)},
+    }  # fmt: skip
+
+
+def _cell_json(cell: CellReport) -> dict[str, Any]:
+    return {
+        "id": cell.id, "goos": cell.goos, "goarch": cell.goarch, "exercise": cell.exercise,
+        "reason": cell.reason, "gates": [gate.model_dump(exclude={"kind", "cell"}) for gate in cell.gates],
+        "benchmarks": [_finite(dataclasses.asdict(row)) for row in cell.benchmarks],
+    }  # fmt: skip
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value
