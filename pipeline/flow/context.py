@@ -1,0 +1,168 @@
+"""A run's folder and everything its stages share: ledger, store, shell, progress."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import proc
+from pipeline.console import Progress
+from pipeline.errors import HostError, NothingToDoError, UsageError
+from pipeline.ledger import Ledger
+from pipeline.plan.plan import Plan
+from pipeline.records import CommandRan, Record, RunEnded, RunStarted, StageEnded
+from pipeline.store import Store
+
+LEDGER = "ledger.jsonl"
+LATEST = "latest"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What every stage of one run works with."""
+
+    plan: Plan
+    folder: Path
+    run_id: str
+    ledger: Ledger
+    store: Store
+    shell: proc.Shell
+    progress: Progress
+    jobs: int
+
+    @property
+    def work(self) -> Path:
+        """A scratch HOME for external tools."""
+        path = self.store.shared("work")
+        return path
+
+    def bench_file(self, cell: str) -> Path:
+        """The cell's benchfmt file."""
+        return self.folder / "bench" / f"{cell}.txt"
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Run a stage: progress with an estimate from earlier runs, and a record when it is done."""
+        started = time.monotonic()
+        with self.progress.stage(name, _estimates(self.store).get(self._estimate_key(name), 0.0)):
+            yield
+        seconds = round(time.monotonic() - started, 3)
+        self.ledger.append(StageEnded(stage=name, seconds=seconds))
+        _remember(self.store, self._estimate_key(name), seconds)
+
+    def _estimate_key(self, stage: str) -> str:
+        return f"{self.plan.profile.name}/{stage}"
+
+    def finished(self, stage: str) -> bool:
+        """Whether an earlier start of this run completed the stage."""
+        return any(isinstance(r, StageEnded) and r.stage == stage for r in self.ledger.records)
+
+
+def _estimates(store: Store) -> dict[str, float]:
+    try:
+        data = json.loads((store.area / "estimates.json").read_text(encoding="utf-8"))
+        return {str(key): float(value) for key, value in data.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}  # only estimates: a damaged file costs nothing
+
+
+def _remember(store: Store, key: str, seconds: float) -> None:
+    path = store.area / "estimates.json"
+    scratch = path.with_name(f"{path.name}.{os.getpid()}")
+    with contextlib.suppress(OSError):
+        scratch.write_text(json.dumps({**_estimates(store), key: seconds}), encoding="utf-8")
+        os.replace(scratch, path)
+
+
+def open_folder(root: Path, out: str, plan: Plan, *, resume: bool) -> tuple[Path, bool]:
+    """The run's folder, and whether it goes on an earlier start.
+
+    Without ``resume`` the folder is new or empty. With it, it is ``out`` or the latest run, and must
+    have been started under the same plan.
+    """
+    runs = root / "runs"
+    if resume:
+        folder = Path(out).absolute() if out else latest(runs)
+        _check_resumable(folder, plan)
+        return folder, True
+    if out:
+        folder = Path(out).absolute()
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UsageError(
+                f"--out {out} exists and is not an empty folder",
+                hint="choose another folder, or go on with that run: add --resume",
+            )
+    else:
+        stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
+        folder = runs / f"{stamp}-{plan.series.name}-{secrets.token_hex(2)}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not out:
+            _point_latest(runs, folder)
+    except OSError as error:
+        raise HostError(
+            f"the run's folder {folder} cannot be made: {error.strerror}",
+            hint="choose a place you can write to with --out",
+        ) from error
+    return folder, False
+
+
+def _point_latest(runs: Path, folder: Path) -> None:
+    scratch = runs / f".{LATEST}-{os.getpid()}"
+    if os.name == "posix":
+        scratch.symlink_to(folder.name)
+    else:  # links need a privilege on Windows: a file that names the folder does as well
+        scratch.write_text(folder.name, encoding="utf-8")
+    os.replace(scratch, runs / LATEST)
+
+
+def latest(runs: Path) -> Path:
+    """The newest run's folder; NothingToDoError when there is none."""
+    pointer = runs / LATEST
+    if pointer.is_dir():
+        return pointer.resolve()
+    if pointer.is_file():
+        return runs / pointer.read_text(encoding="utf-8").strip()
+    raise NothingToDoError(f"there is no run in {runs}", hint="start one: ./inv patch-validate")
+
+
+def _check_resumable(folder: Path, plan: Plan) -> None:
+    path = folder / LEDGER
+    if not path.is_file():
+        raise NothingToDoError(f"{folder} holds no run to go on with (no {LEDGER})")
+    records: list[Record] = Ledger(path).records
+    started = next((r for r in records if isinstance(r, RunStarted)), None)
+    if started is None:
+        raise NothingToDoError(f"the run in {folder} ended before it began", hint="start a new one")
+    if started.plan_digest != plan.digest:
+        raise UsageError(
+            f"the run in {folder} was started under another plan",
+            meaning="the series, matrix.yml or the options changed since: its numbers would not belong together",
+            hint="start a new run without --resume, or give the options of the first start",
+        )
+    ends = [r for r in records if isinstance(r, RunEnded)]
+    if ends and not ends[-1].failure_code:
+        raise NothingToDoError(f"the run in {folder} is finished", hint="start a new one without --resume")
+
+
+def shell_for(folder: Path, ledger: Ledger) -> proc.Shell:
+    """A shell whose programs log below the run's folder and leave a record each."""
+
+    def observe(name: str, result: proc.Result) -> None:
+        ledger.append(
+            CommandRan(
+                name=name, argv=list(result.argv), returncode=result.returncode,
+                seconds=round(result.seconds, 3), cpu_seconds=round(result.cpu_seconds, 3),
+                max_rss=result.max_rss, timed_out=result.timed_out,
+                log=str(result.log.relative_to(folder)) if result.log else "",
+            )  # fmt: skip
+        )
+
+    return proc.Shell(logs=folder / "logs", observe=observe)
