@@ -1,0 +1,1 @@
+"""One module per verb a user types; the only place that prints."""

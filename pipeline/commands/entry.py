@@ -1,0 +1,109 @@
+"""Where errors become messages and exit codes: the only handler of everything."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from pipeline import proc
+from pipeline.console import Console
+from pipeline.errors import ExitCode, HostError, InterruptedRunError, PipelineError
+
+_HOST_ERRNOS = {
+    errno.ENOSPC: "free some space, or point GOPATCH_CACHE and --out to another disk",
+    errno.EDQUOT: "free some of your quota, or point GOPATCH_CACHE and --out to another disk",
+    errno.EROFS: "point GOPATCH_CACHE and --out to places you can write to",
+    errno.EACCES: "check the permissions, or point GOPATCH_CACHE and --out elsewhere",
+    errno.EPERM: "check the permissions, or point GOPATCH_CACHE and --out elsewhere",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.ENOMEM: "free some memory",
+}
+
+
+def as_pipeline_error(error: BaseException) -> PipelineError | None:
+    """The expected failure that ``error`` is or stands for; None for a bug."""
+    if isinstance(error, PipelineError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        return InterruptedRunError("interrupted")
+    if isinstance(error, OSError) and error.errno in _HOST_ERRNOS:
+        where = f": {error.filename}" if error.filename else ""
+        return HostError(f"{error.strerror}{where}", hint=_HOST_ERRNOS[error.errno])
+    return None
+
+
+@contextlib.contextmanager
+def termination_as_interrupt() -> Iterator[None]:
+    """SIGTERM stops a run as Ctrl-C does."""
+
+    def stop(_signum: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not in the main thread: the caller's handlers stay
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def guarded(console: Console, action: Callable[[], ExitCode]) -> ExitCode:
+    """Run a command's action; show what goes wrong once and return the exit code."""
+    try:
+        with termination_as_interrupt():
+            return action()
+    except BaseException as error:  # noqa: BLE001  # the one place where everything ends
+        if isinstance(error, SystemExit):
+            raise
+        known = as_pipeline_error(error)
+        if known is None:
+            return bug(console, error)
+        if isinstance(known, InterruptedRunError):
+            proc.interrupt_all()
+        console.error(known)
+        return known.exit_code
+
+
+def bug(console: Console, error: BaseException) -> ExitCode:
+    """Keep the traceback in a file and say where."""
+    text = "".join(traceback.format_exception(error))
+    place = ""
+    with contextlib.suppress(OSError):
+        handle, place = tempfile.mkstemp(prefix="gopatch-bug-", suffix=".log")
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+    console.error(
+        PipelineError(
+            f"a bug in gopatch: {type(error).__name__}: {error}",
+            meaning="this says nothing about the patch",
+            hint=f"the traceback is in {place}" if place else text,
+        )
+    )
+    return ExitCode.BUG
+
+
+def finish(code: ExitCode) -> None:
+    """Leave with ``code``; a task that passed just returns, so that Invoke runs the next one."""
+    sys.stdout.flush()
+    if code is not ExitCode.PASS:
+        sys.exit(int(code))
+
+
+def split(values: list[str]) -> tuple[str, ...]:
+    """Repeated options and comma-separated lists alike."""
+    return tuple(part.strip() for value in values for part in value.split(",") if part.strip())
+
+
+def project_root(tasks_file: str) -> Path:
+    """The folder of tasks.py: where matrix.yml and patches/ are."""
+    return Path(tasks_file).resolve().parent

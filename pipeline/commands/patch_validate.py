@@ -1,0 +1,141 @@
+"""``patch-validate``: a series through every stage, to a verdict."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import secrets
+import shlex
+import sys
+import time
+from pathlib import Path
+
+from pipeline.commands import entry
+from pipeline.console import Console
+from pipeline.errors import ExitCode, InterruptedRunError, PipelineError, UsageError
+from pipeline.flow import environment, folder, stages
+from pipeline.flow.context import LEDGER, Context, open_folder, shell_for
+from pipeline.ledger import Ledger
+from pipeline.plan import plan as plan_room
+from pipeline.plan.plan import Plan, Request
+from pipeline.records import RunEnded, RunResumed, RunStarted
+from pipeline.report import model, text
+from pipeline.report.model import RunReport
+from pipeline.store import Store, default_root
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """The command line as given."""
+
+    request: Request
+    out: str = ""
+    jobs: int = 0
+    dry_run: bool = False
+    resume: bool = False
+    json: bool = False
+
+
+def main(options: Options) -> ExitCode:
+    """Run and print; the exit code is the verdict's."""
+    console = Console(quiet=options.json)
+    return entry.guarded(console, lambda: _run(options, console))
+
+
+def _run(options: Options, console: Console) -> ExitCode:
+    if options.jobs < 0:
+        raise UsageError(f"--jobs {options.jobs}: should be at least 1", hint="leave it out to use every core")
+    plan = plan_room.make(options.request)
+    if options.dry_run:
+        _show_plan(plan, options)
+        return ExitCode.PASS
+    where, resumed = open_folder(options.request.root, options.out, plan, resume=options.resume)
+    store = Store(default_root(), console.note)
+    ledger = Ledger(where / LEDGER)
+    context = Context(
+        plan=plan, folder=where, run_id=_run_id(ledger) or f"{where.name}-{secrets.token_hex(2)}",
+        ledger=ledger, store=store, shell=shell_for(where, ledger), progress=console,
+        jobs=options.jobs or environment.cores(),
+    )  # fmt: skip
+    ledger.append(RunResumed() if resumed else _started(context, options.request))
+    folder.write(where, ledger.records)  # starts out as "did not finish"
+    report = _execute(context, console)
+    _show(report, where, options)
+    return ExitCode(report.exit_code)
+
+
+def _run_id(ledger: Ledger) -> str:
+    """The id of the run that is resumed; its seed orders the rounds."""
+    return next((record.run_id for record in ledger.records if isinstance(record, RunStarted)), "")
+
+
+def _started(context: Context, request: Request) -> RunStarted:
+    plan = context.plan
+    words = ["./inv", "patch-validate", f"--series={request.series or plan.series.name}", f"--base={plan.base}",
+             f"--profile={plan.profile.name}", *(f"--cells={cell}" for cell in request.cells)]  # fmt: skip
+    return RunStarted(
+        run_id=context.run_id, plan_digest=plan.digest, plan=plan.as_json(), command=shlex.join(words),
+        environment=environment.describe(request.root),
+    )  # fmt: skip
+
+
+def _execute(context: Context, console: Console) -> RunReport:
+    """Run the stages; whatever ends them, the folder holds a report that says so."""
+    started = time.monotonic()
+    failure: PipelineError | None = None
+    try:
+        context.store.prepare()
+        stages.execute(context)
+    except (Exception, KeyboardInterrupt) as error:
+        failure = entry.as_pipeline_error(error)
+        if failure is None:
+            _end(context, started, f"a bug in gopatch: {error!r}", ExitCode.BUG)
+            folder.write(context.folder, context.ledger.records)
+            raise
+        console.error(failure)
+    message, code = (str(failure), failure.exit_code) if failure else ("", ExitCode.PASS)
+    _end(context, started, message, code)
+    report = folder.write(context.folder, context.ledger.records)
+    if isinstance(failure, InterruptedRunError):
+        console.note(f"nothing is lost: ./inv patch-validate --resume goes on with {context.folder}")
+    return report
+
+
+def _end(context: Context, started: float, failure: str, code: ExitCode) -> None:
+    seconds = round(time.monotonic() - started, 3)
+    context.ledger.append(RunEnded(seconds=seconds, failure=failure, failure_code=int(code)))
+
+
+def _show(report: RunReport, where: Path, options: Options) -> None:
+    shown = _shortest(where, options.request.root)
+    if options.json:
+        sys.stdout.write(json.dumps(model.as_json(report), indent=2, ensure_ascii=False) + "\n")
+    else:
+        sys.stdout.write("\n" + text.render(report, shown) + "\n")
+
+
+def _shortest(where: Path, root: Path) -> str:
+    try:
+        return where.relative_to(root).as_posix()
+    except ValueError:
+        return str(where)
+
+
+def _show_plan(plan: Plan, options: Options) -> None:
+    if options.json:
+        sys.stdout.write(json.dumps(plan.as_json(), indent=2, ensure_ascii=False) + "\n")
+        return
+    profile = plan.profile
+    lines = [
+        f"series    {plan.series.name}: {plan.series.subject}",
+        *(f"          {patch.name}" for patch in plan.series.patches),
+        f"base      {plan.base}",
+        f"profile   {profile.name}: {profile.rounds} rounds of pairs, {profile.confirm_rounds} to confirm, at most"
+        f" {profile.max_rounds}; benchtime {profile.benchtime}; toolchain {profile.toolchain}",
+        *(f"cell      {cell.id}: {'measured here' if cell.native else 'compiled'}, where the series reaches it"
+          for cell in plan.cells),
+        *(f"tests     {package}: {', '.join(names)}" for package, names in plan.series.tests.items()),
+        *(f"measure   {package}: {', '.join(names)}" for package, names in plan.series.benchmarks.items()),
+        "stages    fetch, apply, reach, compile, toolchain, test binaries, test, benchmarks, report",
+    ]  # fmt: skip
+    sys.stdout.write("\n".join(lines) + "\n")

@@ -1,0 +1,61 @@
+"""Invoke's program with this project's exit codes: a wrong option is 2, Ctrl-C is 130."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import sys
+from pathlib import Path
+
+import invoke
+from invoke.exceptions import Exit, ParseError
+
+from pipeline.errors import ExitCode
+
+
+class Program(invoke.Program):  # type: ignore[misc]  # invoke carries no types
+    """Parses as Invoke does; what cannot be parsed gets one message with a suggestion."""
+
+    def parse_core(self, argv: list[str] | None) -> None:
+        """See invoke.Program."""
+        try:
+            super().parse_core(argv)
+        except ParseError as error:
+            raise self._usage(error) from error
+
+    def parse_tasks(self) -> None:
+        """See invoke.Program."""
+        try:
+            super().parse_tasks()
+        except ParseError as error:
+            raise self._usage(error) from error
+
+    def _usage(self, error: ParseError) -> Exit:
+        message = str(error)
+        hint = ""
+        if found := re.search(r"'([^']+)'", message):
+            hint = self._suggestion(found.group(1))
+        text = f"error: {message}" + (f"\n  {hint}" if hint else "") + "\n  ./inv --list shows every task"
+        return Exit(message=text, code=int(ExitCode.USAGE))
+
+    def _suggestion(self, word: str) -> str:
+        known: list[str] = []
+        collection = getattr(self, "collection", None)
+        for context in collection.to_contexts() if collection is not None else []:
+            known.append(context.name)
+            if context.name in sys.argv:
+                known += [f"--{flag.lstrip('-')}" for flag in context.flags]
+        near = difflib.get_close_matches(word, known, n=2, cutoff=0.5)
+        return f"did you mean {' or '.join(near)}?" if near else ""
+
+
+def main() -> None:
+    """The entry point of ``./inv``: runs the tasks of the project it stands in."""
+    try:
+        Program(name="inv", binary="./inv").run(["inv", "--search-root", str(_root()), *sys.argv[1:]])
+    except KeyboardInterrupt:
+        sys.exit(int(ExitCode.INTERRUPTED))
+
+
+def _root() -> Path:
+    return Path(__file__).resolve().parents[2]

@@ -1,0 +1,69 @@
+"""``report.html``: one file with everything, no script and nothing loaded from elsewhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import jinja2
+
+from pipeline.console import duration
+from pipeline.report import markdown
+from pipeline.report.benchmarks import BenchmarkRow
+from pipeline.report.model import RunReport
+
+PLOT_WIDTH = 360.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """One row's interval in a plot: x positions in pixels."""
+
+    low: float
+    high: float
+    center: float
+
+
+def render(report: RunReport, tables: Mapping[str, str], logs: Sequence[str]) -> str:
+    """The page. Everything from outside is escaped by the template engine."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("pipeline.report"), undefined=jinja2.StrictUndefined, autoescape=True,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    return environment.get_template("report.html.j2").render(
+        report=report, tables=tables, logs=logs, duration=duration, interval=markdown.interval,
+        p_value=markdown.p_value, verdict=markdown.verdict, center=markdown.center,
+        plots={cell.id: _plot(report, cell.benchmarks) for cell in report.cells}, width=PLOT_WIDTH,
+        version=report.source.version if report.source else report.plan["base"],
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plot:
+    """A forest plot: a symmetric percent scale, the margin's edges, and a mark a row (None: no
+    number)."""
+
+    limit: float
+    zero: float
+    margin_low: float
+    margin_high: float
+    marks: tuple[Mark | None, ...]
+
+
+def _plot(report: RunReport, rows: Sequence[BenchmarkRow]) -> Plot:
+    margin = float(report.plan["threshold"]["margin"])
+    bounds = [abs(b - 1) for row in rows for b in (*row.ci, row.ratio) if math.isfinite(b)]
+    # A wild row must not squeeze all others into a line: what lies beyond is drawn at the edge.
+    limit = min(max([*bounds, margin]) * 1.1, 1.0)
+
+    def x(change: float) -> float:
+        clipped = max(-limit, min(limit, change))
+        return round(PLOT_WIDTH * (clipped + limit) / (2 * limit), 1)
+
+    marks = tuple(
+        Mark(low=x(row.ci[0] - 1), high=x(row.ci[1] - 1), center=x(row.ratio - 1))
+        if math.isfinite(row.ratio) else None
+        for row in rows
+    )  # fmt: skip
+    return Plot(limit=limit, zero=x(0), margin_low=x(-margin), margin_high=x(margin), marks=marks)

@@ -1,0 +1,116 @@
+"""``summary.md``: what a pull request shows."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import jinja2
+
+from pipeline.console import duration
+from pipeline.report.benchmarks import BenchmarkRow, Center
+from pipeline.report.model import RunReport
+
+MAX_CHARACTERS = 65_000
+_MARKS = {"pass": "✅", "fail": "❌", "inconclusive": "❔"}
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~@&!$])")
+_CUT = "\n\n*Cut here: the whole summary is in the run's folder.*\n"
+
+
+def render(report: RunReport, tables: Mapping[str, str]) -> str:
+    """The summary; ``tables`` maps a cell to benchstat's text table. At most ``MAX_CHARACTERS``:
+    benchstat's tables go first, then the end is cut and said to be."""
+    text = _render(report, tables)
+    if len(text) > MAX_CHARACTERS:
+        text = _render(report, {})
+    if len(text) > MAX_CHARACTERS:
+        kept = text[: MAX_CHARACTERS - len(_CUT) - 8].rsplit("\n", 1)[0]
+        fence = "\n```" if kept.count("\n```") % 2 else ""
+        text = kept + fence + _CUT
+    return text
+
+
+def _render(report: RunReport, tables: Mapping[str, str]) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("pipeline.report"), undefined=jinja2.StrictUndefined,
+        trim_blocks=True, keep_trailing_newline=True, autoescape=False,  # noqa: S701  # Markdown: see md()
+    )  # fmt: skip
+    environment.filters |= {"md": md, "fence": fence}
+    text = environment.get_template("summary.md.j2").render(
+        report=report, mark=_MARKS.get(report.verdict, "⚠️"), tables={c.id: tables.get(c.id, "") for c in report.cells},
+        version=report.source.version if report.source else report.plan["base"],
+        gates=[(cell, gate) for cell in report.cells for gate in cell.gates],
+        center=center, interval=interval, p_value=p_value, verdict=verdict, percent=_percent,
+        duration=duration, command=report.started.command,
+    )  # fmt: skip
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def md(value: Any) -> str:
+    """Text as Markdown shows it literally, also in a table cell: one line, specials escaped."""
+    return _SPECIAL.sub(r"\\\1", " ".join(str(value).split()))
+
+
+def fence(value: str) -> str:
+    """Text inside a fenced block: nothing in it can end the fence."""
+    return value.replace("```", "'''")
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:g} %"
+
+
+def scaled(value: float, unit: str) -> str:
+    """A value with four digits and an SI (bytes: binary) prefix."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    if unit.startswith("B"):
+        steps = [(2.0**30, "Gi"), (2.0**20, "Mi"), (2.0**10, "Ki"), (1.0, "")]
+    else:
+        steps = [(1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")]
+    size, prefix = next((step for step in steps if abs(value) >= step[0] * 0.99995), steps[-1])
+    return f"{value / size:.4g}{prefix}"
+
+
+def center(value: Center | None, unit: str) -> str:
+    """``3.12µ ± 2%``, or a dash."""
+    if value is None:
+        return "–"
+    if value.low == value.high:
+        return scaled(value.median, unit)
+    if not (math.isfinite(value.low) and math.isfinite(value.high)) or value.median == 0:
+        return f"{scaled(value.median, unit)} ± ∞"
+    spread = max(value.high / value.median - 1, 1 - value.low / value.median)
+    return f"{scaled(value.median, unit)} ± {100 * spread:.0f}%"
+
+
+def interval(row: BenchmarkRow) -> str:
+    """``+1.2 % [-0.3, +2.6]``."""
+    if math.isnan(row.ratio):
+        return "–"
+    low, high = (100 * (bound - 1) for bound in row.ci)
+    if low == high:
+        return f"{low:+.2f} % (exact)" if low else "0 (exact)"
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return f"{100 * (row.ratio - 1):+.1f} %"
+    return f"{100 * (row.ratio - 1):+.1f} % [{low:+.1f}, {high:+.1f}]"
+
+
+def p_value(row: BenchmarkRow) -> str:
+    """The paired p; the corrected one where it decided."""
+    if math.isnan(row.p) or row.phase == "exact":
+        return "–"
+    return f"{row.p:.3f}" + (f" (corrected {row.q:.3f})" if row.phase == "confirm" else "")
+
+
+def verdict(row: BenchmarkRow) -> str:
+    """The verdict in words, with its resolution."""
+    if row.verdict == "no-change":
+        if row.phase == "exact":
+            return "no change"
+        return f"no change beyond ±{100 * row.resolution:.1f} %"
+    if row.verdict == "inconclusive" and math.isfinite(row.resolution):
+        return f"inconclusive: could be up to ±{100 * row.resolution:.1f} %"
+    return row.verdict + (f": {row.reason}" if row.reason else "")

@@ -1,0 +1,24 @@
+"""The samples as benchstat shows them, and as two files for plain benchstat."""
+
+from __future__ import annotations
+
+from pipeline.benchfmt import read
+from pipeline.benchstat import TableOptions, build_tables, render_text
+
+
+def benchstat_text(text: str) -> str:
+    """benchstat's own table of a cell's file, one column a side."""
+    tables, _ = build_tables(read(text.splitlines()), TableOptions(column="side", ignore="round"))
+    return render_text(tables)
+
+
+def by_side(text: str) -> dict[str, str]:
+    """The file's blocks by side, without the keys that only this project knows."""
+    parts: dict[str, list[str]] = {"base": [], "patched": []}
+    side = ""
+    for line in text.splitlines():
+        if line.startswith("side: "):
+            side = line.removeprefix("side: ")
+        elif side in parts and not line.startswith("round: "):
+            parts[side].append(line)
+    return {name: "\n".join(lines) + "\n" for name, lines in parts.items()}

@@ -1,0 +1,87 @@
+"""The Invoke façade: a task is a few lines that call one function of ``pipeline.commands``."""
+
+from __future__ import annotations
+
+from invoke import Context, task
+
+# Imports of the pipeline stand inside the tasks: listing tasks must not pay for what they use.
+
+
+@task(
+    iterable=["cells"],
+    auto_shortflags=False,
+    help={
+        "series": "a series below patches/, or the path of its folder",
+        "base": "a Go release such as 1.27.3, or the path of a Go tree",
+        "profile": "quick, standard or rigorous",
+        "cells": "cells of matrix.yml by id or glob; repeat it or separate with commas",
+        "out": "the run's folder (default: runs/<id>, linked from runs/latest)",
+        "jobs": "how many things to build at once (default: every core)",
+        "dry-run": "print the plan and do nothing",
+        "resume": "go on with the latest run, or the one in --out",
+        "json": "print report.json instead of text",
+    },
+)
+def patch_validate(
+    _context: Context,
+    series: str = "",
+    base: str = "",
+    profile: str = "standard",
+    cells: list[str] | None = None,
+    out: str = "",
+    jobs: int = 0,
+    dry_run: bool = False,
+    resume: bool = False,
+    json: bool = False,
+) -> None:
+    """Apply, compile, test and measure a patch series against its baseline."""
+    from pipeline.commands import entry, patch_validate
+    from pipeline.plan.plan import Request
+
+    request = Request(
+        root=entry.project_root(__file__), series=series, base=base, profile=profile, cells=entry.split(cells or [])
+    )
+    options = patch_validate.Options(
+        request=request, out=out, jobs=jobs, dry_run=dry_run, resume=resume, json=json
+    )
+    entry.finish(patch_validate.main(options))
+
+
+@task(auto_shortflags=False, help={"json": "print the findings as JSON"})
+def doctor(_context: Context, json: bool = False) -> None:
+    """Check what this machine lacks, with a line each that mends it."""
+    from pipeline.commands import doctor, entry
+
+    entry.finish(doctor.main(as_json=json))
+
+
+@task(
+    auto_shortflags=False,
+    help={"all": "the whole cache, not only what was unused for 30 days", "runs": "the runs in runs/ as well"},
+)
+def clean(_context: Context, all: bool = False, runs: bool = False) -> None:  # noqa: A002  # the option's name
+    """Remove cached downloads, trees, toolchains and builds that are no longer used."""
+    from pipeline.commands import clean, entry
+
+    entry.finish(clean.main(entry.project_root(__file__), everything=all, runs=runs))
+
+
+@task(
+    auto_shortflags=False,
+    iterable=["args"],
+    help={"all": "also the tests that need Go, a browser or root, which are skipped otherwise",
+          "args": "further arguments for pytest"},
+)  # fmt: skip
+def test(_context: Context, all: bool = False, args: list[str] | None = None) -> None:  # noqa: A002
+    """Run the test suite."""
+    from pipeline.commands import develop, entry
+
+    entry.finish(develop.test(entry.project_root(__file__), everything=all, args=args or []))
+
+
+@task(auto_shortflags=False)
+def lint(_context: Context) -> None:
+    """Check style, types and import rules."""
+    from pipeline.commands import develop, entry
+
+    entry.finish(develop.lint(entry.project_root(__file__)))
