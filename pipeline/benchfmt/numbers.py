@@ -15,6 +15,7 @@ _HEXADECIMAL = re.compile(
 )
 _LONE_UNDERSCORE = re.compile(r"_(?![0-9a-fA-F])|(?<![0-9a-fA-FxX])_")
 _INFINITY = re.compile(r"[+-]?inf(?:inity)?", re.ASCII | re.IGNORECASE)
+_PLAIN_FROM, _PLAIN_BELOW = 1e-4, 1e6  # where the shortest form has no exponent
 _SHORT_INTEGER = 19  # strings below this length cannot overflow 64 bits
 _INT64_MAX = (1 << 63) - 1
 _UINT64_MAX = (1 << 64) - 1
@@ -99,21 +100,20 @@ def parse_int(text: str) -> int:
 
 
 def format_float(value: float) -> str:
-    """Print ``value`` as Go's ``%v`` does: the shortest digits, an exponent below 1e-4 and from 1e21 on."""
+    """Print ``value`` as Go's ``%v`` does: the shortest digits, an exponent below 1e-4 and from 1e6 on."""
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else ("+Inf" if value > 0 else "-Inf")
     text = repr(value)
-    if text.endswith(".0"):
-        return text[:-2]
-    if "e" not in text:
+    if value == 0 or _PLAIN_FROM <= abs(value) < _PLAIN_BELOW:
+        return text.removesuffix(".0")
+    mantissa, _, exponent = text.partition("e")
+    if exponent:
         return text
-    mantissa, exponent = text.split("e")
-    power = int(exponent)
-    if power < -4 or power >= 21:
-        return text
-    sign = "-" if mantissa.startswith("-") else ""
-    whole, _, fraction = mantissa.lstrip("-").partition(".")
-    return sign + whole + fraction.ljust(power, "0")
+    # Only large numbers come here: Python keeps them plain up to 1e16.
+    whole, _, fraction = mantissa.removesuffix(".0").partition(".")
+    digits = whole.lstrip("-")
+    tail = (digits[1:] + fraction).rstrip("0")
+    return f"{'-' if value < 0 else ''}{digits[0]}{'.' if tail else ''}{tail}e+{len(digits) - 1:02d}"
 
 
 def format_fixed(value: float, precision: int, *, signed: bool = False) -> str:
