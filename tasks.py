@@ -39,7 +39,11 @@ def patch_validate(
     from pipeline.plan.plan import Request
 
     request = Request(
-        root=entry.project_root(__file__), series=series, base=base, profile=profile, cells=entry.split(cells or [])
+        root=entry.project_root(__file__),
+        series=series,
+        base=base,
+        profile=profile,
+        cells=entry.split(cells or []),
     )
     options = patch_validate.Options(
         request=request, out=out, jobs=jobs, dry_run=dry_run, resume=resume, json=json
@@ -57,9 +61,12 @@ def doctor(_context: Context, json: bool = False) -> None:
 
 @task(
     auto_shortflags=False,
-    help={"all": "the whole cache, not only what was unused for 30 days", "runs": "the runs in runs/ as well"},
+    help={
+        "all": "the whole cache, not only what was unused for 30 days",
+        "runs": "the runs in runs/ as well",
+    },
 )
-def clean(_context: Context, all: bool = False, runs: bool = False) -> None:  # noqa: A002  # the option's name
+def clean(_context: Context, all: bool = False, runs: bool = False) -> None:  # the option's name
     """Remove cached downloads, trees, toolchains and builds that are no longer used."""
     from pipeline.commands import clean, entry
 
@@ -72,7 +79,7 @@ def clean(_context: Context, all: bool = False, runs: bool = False) -> None:  # 
     help={"all": "also the tests that need Go, a browser or root, which are skipped otherwise",
           "args": "further arguments for pytest"},
 )  # fmt: skip
-def test(_context: Context, all: bool = False, args: list[str] | None = None) -> None:  # noqa: A002
+def test(_context: Context, all: bool = False, args: list[str] | None = None) -> None:
     """Run the test suite."""
     from pipeline.commands import develop, entry
 

@@ -56,6 +56,7 @@ class Console:
         self._step = ""
         self._fraction = 0.0
         self._estimate = 0.0
+        self._quarter = 0
         self._started = time.monotonic()
         self._begun = time.monotonic()
 
@@ -68,7 +69,7 @@ class Console:
     def stage(self, name: str, estimate: float = 0.0) -> Iterator[None]:
         """See ``Progress.stage``. Prints the stage's time when it ends."""
         self._stage, self._step, self._fraction, self._estimate = name, "", 0.0, estimate
-        self._started = time.monotonic()
+        self._started, self._quarter = time.monotonic(), 0
         outcome = "failed"
         try:
             with self._view():
@@ -108,11 +109,13 @@ class Console:
                     overflow="ellipsis", no_wrap=True)  # fmt: skip
 
     def step(self, text: str, done: int = 0, total: int = 0) -> None:
-        """See ``Progress.step``. Plain output shows a step only when it has a count worth a line."""
+        """See ``Progress.step``. Plain output shows a counted step at every quarter of the way."""
         self._step = f"{text} ({done}/{total})" if total else text
         self._fraction = done / total if total else 0.0
-        if not self.interactive and total and done in {0, total // 2, total}:
+        quarter = 4 * done // total if total else 0
+        if not self.interactive and quarter > self._quarter:
             self.note(f"  {self._step}")
+        self._quarter = max(quarter, self._quarter)
 
     def note(self, text: str) -> None:
         """See ``Progress.note``."""

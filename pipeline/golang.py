@@ -76,7 +76,13 @@ class Go:
         return [self.binary, *words]
 
     def list(
-        self, shell: proc.Shell, name: str, packages: Sequence[str], *, target: Platform, fields: Sequence[str]
+        self,
+        shell: proc.Shell,
+        name: str,
+        packages: Sequence[str],
+        *,
+        target: Platform,
+        fields: Sequence[str],
     ) -> list[dict[str, Any]]:
         """``go list -e -json`` for ``target``; packages without files there come back with an Error."""
         result = shell.run(
@@ -85,9 +91,7 @@ class Go:
             env=self.env(target), cwd=self.root / "src", timeout=LIST_TIMEOUT, merge=False,
         )  # fmt: skip
         if not result.ok:
-            raise HostError(
-                f"go list failed for {target}:\n{result.tail}", hint=f"the log is {result.log}"
-            )
+            raise HostError(f"go list failed for {target}:\n{result.tail}", hint=f"the log is {result.log}")
         return list(_json_stream(result.stdout))
 
 

@@ -19,7 +19,7 @@ Manifest = dict[str, str]
 
 def entry(path: Path) -> str:
     """One manifest value: the sha256, and ``x`` when the file may be run."""
-    executable = os.name == "posix" and os.stat(path).st_mode & 0o100
+    executable = os.name == "posix" and path.stat().st_mode & 0o100
     return file_sha256(path) + (" x" if executable else "")
 
 
@@ -91,10 +91,10 @@ def detach(root: Path, names: Iterable[str]) -> None:
         os.close(handle)
         try:
             shutil.copy2(path, scratch)
-            os.replace(scratch, path)
+            Path(scratch).replace(path)
         except BaseException:
             with contextlib.suppress(OSError):
-                os.unlink(scratch)
+                Path(scratch).unlink()
             raise
 
 

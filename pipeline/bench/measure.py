@@ -93,7 +93,7 @@ def _series(setup: Setup) -> list[pairs.PairedSeries]:
     return pairs.collect(setup.file.read_text(encoding="utf-8").splitlines())
 
 
-def _functions(setup: Setup, targets: Sequence[Target], keys: Sequence[pairs.Key]) -> list[Target]:
+def _functions(targets: Sequence[Target], keys: Sequence[pairs.Key]) -> list[Target]:
     wanted = {(key.package, key.function) for key in keys}
     return [target for target in targets if (target.package, target.benchmark) in wanted]
 
@@ -102,7 +102,7 @@ def _confirm(setup: Setup, state: _State, targets: Sequence[Target]) -> None:
     if state.screened is None or not state.screened.flagged:
         return
     flagged = set(state.screened.flagged)
-    chosen = _functions(setup, targets, [one.key for one in _series(setup) if str(one.key) in flagged])
+    chosen = _functions(targets, [one.key for one in _series(setup) if str(one.key) in flagged])
     last = state.screened.rounds + setup.profile.confirm_rounds
     for number in range(state.screened.rounds + 1, last + 1):
         _round(setup, state, chosen, number, "confirm", last)
@@ -112,11 +112,9 @@ def _extend(setup: Setup, state: _State, targets: Sequence[Target]) -> None:
     """More rounds for what the data cannot decide yet, up to the profile's cap."""
     number = max((number for _, number in state.done), default=0)
     while state.screened is not None and number < setup.profile.max_rounds:
-        verdicts = analysis.judge(
-            _series(setup), state.screened.flagged, state.screened.rounds, setup.rules
-        )
+        verdicts = analysis.judge(_series(setup), state.screened.flagged, state.screened.rounds, setup.rules)
         open_keys = [key for key, verdict in verdicts.items() if verdict.word == "inconclusive"]
-        chosen = [t for t in _functions(setup, targets, open_keys) if t not in state.lost]
+        chosen = [t for t in _functions(targets, open_keys) if t not in state.lost]
         if not chosen:
             return
         setup.progress.note(f"  {len(chosen)} benchmarks are inconclusive after round {number}: {BATCH} more")
@@ -149,10 +147,14 @@ def _pair(setup: Setup, state: _State, target: Target, number: int, phase: Phase
             state.lost.add(target)
             setup.record(
                 BenchmarkLost(
-                    cell=setup.cell.id, package=target.package, benchmark=target.benchmark, side=side,
-                    state="failed" if side == "patched" else "missing", reason=error.reason,
+                    cell=setup.cell.id,
+                    package=target.package,
+                    benchmark=target.benchmark,
+                    side=side,
+                    state="failed" if side == "patched" else "missing",
+                    reason=error.reason,
                     log=error.log.name if error.log else "",
-                )  # fmt: skip
+                )
             )
             return
     with setup.file.open("ab") as stream:
@@ -163,7 +165,13 @@ def _pair(setup: Setup, state: _State, target: Target, number: int, phase: Phase
     state.done.add((target, number))
     setup.record(
         PairMeasured(
-            cell=setup.cell.id, package=target.package, benchmark=target.benchmark, round=number, phase=phase,
-            order=list(order), size=size, seconds=round(time.monotonic() - started, 3),
-        )  # fmt: skip
+            cell=setup.cell.id,
+            package=target.package,
+            benchmark=target.benchmark,
+            round=number,
+            phase=phase,
+            order=list(order),
+            size=size,
+            seconds=round(time.monotonic() - started, 3),
+        )
     )

@@ -155,7 +155,10 @@ class _InputReader:
 
     def _long_line(self, lines: list[str]) -> int | None:
         for index, line in enumerate(lines):
-            if len(line) * 4 >= _LONGEST_LINE and len(line.encode("utf-8", "surrogateescape")) >= _LONGEST_LINE:
+            if (
+                len(line) * 4 >= _LONGEST_LINE
+                and len(line.encode("utf-8", "surrogateescape")) >= _LONGEST_LINE
+            ):
                 return index
         return None
 

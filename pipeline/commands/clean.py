@@ -27,7 +27,9 @@ def main(root: Path, *, everything: bool, runs: bool) -> ExitCode:
             sys.stdout.write(f"runs: removed {len(gone)}\n")
         if not victims and not gone:
             if not everything:
-                sys.stdout.write(f"nothing was unused for {UNUSED_DAYS:g} days; --all removes the whole cache\n")
+                sys.stdout.write(
+                    f"nothing was unused for {UNUSED_DAYS:g} days; --all removes the whole cache\n"
+                )
             return ExitCode.NOTHING_TO_DO
         return ExitCode.PASS
 

@@ -55,8 +55,6 @@ def main(*, as_json: bool) -> ExitCode:
 
 def _python() -> Finding:
     version = ".".join(map(str, sys.version_info[:3]))
-    if sys.version_info < (3, 11):
-        return Finding(check="python", severity="error", found=version, fix="install Python 3.11 or later")
     return Finding(check="python", severity="ok", found=f"{version} at {sys.executable}")
 
 
@@ -64,21 +62,38 @@ def _git() -> Finding:
     try:
         result = proc.run(["git", "--version"], env=proc.base_env(), timeout=20)
     except HostError:
-        return Finding(check="git", severity="error", found="not on PATH",
-                       fix="install git (Debian: apt-get install git; macOS: xcode-select --install)")  # fmt: skip
+        return Finding(
+            check="git",
+            severity="error",
+            found="not on PATH",
+            fix="install git (Debian: apt-get install git; macOS: xcode-select --install)",
+        )
     return Finding(check="git", severity="ok" if result.ok else "error", found=result.stdout.strip())
 
 
 def _pip() -> Finding:
     result = proc.run(
-        [sys.executable, "-m", "pip", "--disable-pip-version-check", "index", "versions", "--retries=1", PACKAGE],
-        env=pip_env(), timeout=60, merge=False,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "index",
+            "versions",
+            "--retries=1",
+            PACKAGE,
+        ],
+        env=pip_env(),
+        timeout=60,
+        merge=False,
+    )
     if not result.ok:
         return Finding(
-            check="pip", severity="error", found=f"pip cannot reach an index that has {PACKAGE}",
+            check="pip",
+            severity="error",
+            found=f"pip cannot reach an index that has {PACKAGE}",
             fix="check the network and `pip config list`, or give patch-validate a local Go tree with --base",
-        )  # fmt: skip
+        )
     newest = result.stdout.split("\n", 1)[0].strip()
     return Finding(check="pip", severity="ok", found=f"reaches the index; newest is {newest}")
 
@@ -89,11 +104,19 @@ def _disk() -> Finding:
     free = shutil.disk_usage(existing).free / 2**30
     found = f"{free:.1f} GiB free at {root}"
     if not os.access(existing, os.W_OK):
-        return Finding(check="disk", severity="error", found=f"{existing} cannot be written",
-                       fix="set GOPATCH_CACHE to a folder you can write to")  # fmt: skip
+        return Finding(
+            check="disk",
+            severity="error",
+            found=f"{existing} cannot be written",
+            fix="set GOPATCH_CACHE to a folder you can write to",
+        )
     if free < NEEDED_GIB:
-        return Finding(check="disk", severity="error", found=found,
-                       fix=f"a run needs {NEEDED_GIB:g} GiB: free some, or set GOPATCH_CACHE to another disk")  # fmt: skip
+        return Finding(
+            check="disk",
+            severity="error",
+            found=found,
+            fix=f"a run needs {NEEDED_GIB:g} GiB: free some, or set GOPATCH_CACHE to another disk",
+        )
     return Finding(check="disk", severity="ok", found=found)
 
 
@@ -101,8 +124,12 @@ def _cores() -> Finding:
     count = environment.cores()
     found = f"{count}: {environment.cpu_model()}"
     if count < 2:
-        return Finding(check="cores", severity="warn", found=found,
-                       fix="benchmarks share the only core with everything else: expect wide intervals")  # fmt: skip
+        return Finding(
+            check="cores",
+            severity="warn",
+            found=found,
+            fix="benchmarks share the only core with everything else: expect wide intervals",
+        )
     return Finding(check="cores", severity="ok", found=found)
 
 
@@ -111,8 +138,12 @@ def _load() -> Finding:
         return Finding(check="load", severity="ok", found="not readable on this system")
     load = os.getloadavg()[0]
     if load > 0.5:
-        return Finding(check="load", severity="warn", found=f"{load:.2f} over the last minute",
-                       fix="stop other programs before measuring (top shows them)")  # fmt: skip
+        return Finding(
+            check="load",
+            severity="warn",
+            found=f"{load:.2f} over the last minute",
+            fix="stop other programs before measuring (top shows them)",
+        )
     return Finding(check="load", severity="ok", found=f"{load:.2f} over the last minute")
 
 
@@ -123,8 +154,12 @@ def _governor() -> Finding:
     except OSError:
         return Finding(check="cpufreq", severity="ok", found="no frequency governor to read")
     if governor != "performance":
-        return Finding(check="cpufreq", severity="warn", found=f"governor {governor}",
-                       fix="cpupower frequency-set -g performance, while measuring")  # fmt: skip
+        return Finding(
+            check="cpufreq",
+            severity="warn",
+            found=f"governor {governor}",
+            fix="cpupower frequency-set -g performance, while measuring",
+        )
     return Finding(check="cpufreq", severity="ok", found=f"governor {governor}")
 
 

@@ -62,7 +62,7 @@ def guarded(console: Console, action: Callable[[], ExitCode]) -> ExitCode:
     try:
         with termination_as_interrupt():
             return action()
-    except BaseException as error:  # noqa: BLE001  # the one place where everything ends
+    except BaseException as error:  # the one place where everything ends
         if isinstance(error, SystemExit):
             raise
         known = as_pipeline_error(error)

@@ -44,7 +44,9 @@ def main(options: Options) -> ExitCode:
 
 def _run(options: Options, console: Console) -> ExitCode:
     if options.jobs < 0:
-        raise UsageError(f"--jobs {options.jobs}: should be at least 1", hint="leave it out to use every core")
+        raise UsageError(
+            f"--jobs {options.jobs}: should be at least 1", hint="leave it out to use every core"
+        )
     plan = plan_room.make(options.request)
     if options.dry_run:
         _show_plan(plan, options)
@@ -53,10 +55,15 @@ def _run(options: Options, console: Console) -> ExitCode:
     store = Store(default_root(), console.note)
     ledger = Ledger(where / LEDGER)
     context = Context(
-        plan=plan, folder=where, run_id=_run_id(ledger) or f"{where.name}-{secrets.token_hex(2)}",
-        ledger=ledger, store=store, shell=shell_for(where, ledger), progress=console,
+        plan=plan,
+        folder=where,
+        run_id=_run_id(ledger) or f"{where.name}-{secrets.token_hex(2)}",
+        ledger=ledger,
+        store=store,
+        shell=shell_for(where, ledger),
+        progress=console,
         jobs=options.jobs or environment.cores(),
-    )  # fmt: skip
+    )
     ledger.append(RunResumed() if resumed else _started(context, options.request))
     folder.write(where, ledger.records)  # starts out as "did not finish"
     report = _execute(context, console)
@@ -71,12 +78,21 @@ def _run_id(ledger: Ledger) -> str:
 
 def _started(context: Context, request: Request) -> RunStarted:
     plan = context.plan
-    words = ["./inv", "patch-validate", f"--series={request.series or plan.series.name}", f"--base={plan.base}",
-             f"--profile={plan.profile.name}", *(f"--cells={cell}" for cell in request.cells)]  # fmt: skip
+    words = [
+        "./inv",
+        "patch-validate",
+        f"--series={request.series or plan.series.name}",
+        f"--base={plan.base}",
+        f"--profile={plan.profile.name}",
+        *(f"--cells={cell}" for cell in request.cells),
+    ]
     return RunStarted(
-        run_id=context.run_id, plan_digest=plan.digest, plan=plan.as_json(), command=shlex.join(words),
+        run_id=context.run_id,
+        plan_digest=plan.digest,
+        plan=plan.as_json(),
+        command=shlex.join(words),
         environment=environment.describe(request.root),
-    )  # fmt: skip
+    )
 
 
 def _execute(context: Context, console: Console) -> RunReport:
@@ -132,10 +148,12 @@ def _show_plan(plan: Plan, options: Options) -> None:
         f"base      {plan.base}",
         f"profile   {profile.name}: {profile.rounds} rounds of pairs, {profile.confirm_rounds} to confirm, at most"
         f" {profile.max_rounds}; benchtime {profile.benchtime}; toolchain {profile.toolchain}",
-        *(f"cell      {cell.id}: {'measured here' if cell.native else 'compiled'}, where the series reaches it"
-          for cell in plan.cells),
+        *(
+            f"cell      {cell.id}: {'measured here' if cell.native else 'compiled'}, where the series reaches it"
+            for cell in plan.cells
+        ),
         *(f"tests     {package}: {', '.join(names)}" for package, names in plan.series.tests.items()),
         *(f"measure   {package}: {', '.join(names)}" for package, names in plan.series.benchmarks.items()),
         "stages    fetch, apply, reach, compile, toolchain, test binaries, test, benchmarks, report",
-    ]  # fmt: skip
+    ]
     sys.stdout.write("\n".join(lines) + "\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
+import datetime as dt
 import json
 import os
 import secrets
@@ -40,8 +40,7 @@ class Context:
     @property
     def work(self) -> Path:
         """A scratch HOME for external tools."""
-        path = self.store.shared("work")
-        return path
+        return self.store.shared("work")
 
     def bench_file(self, cell: str) -> Path:
         """The cell's benchfmt file."""
@@ -78,7 +77,7 @@ def _remember(store: Store, key: str, seconds: float) -> None:
     scratch = path.with_name(f"{path.name}.{os.getpid()}")
     with contextlib.suppress(OSError):
         scratch.write_text(json.dumps({**_estimates(store), key: seconds}), encoding="utf-8")
-        os.replace(scratch, path)
+        scratch.replace(path)
 
 
 def open_folder(root: Path, out: str, plan: Plan, *, resume: bool) -> tuple[Path, bool]:
@@ -100,7 +99,7 @@ def open_folder(root: Path, out: str, plan: Plan, *, resume: bool) -> tuple[Path
                 hint="choose another folder, or go on with that run: add --resume",
             )
     else:
-        stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
+        stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
         folder = runs / f"{stamp}-{plan.series.name}-{secrets.token_hex(2)}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -120,7 +119,7 @@ def _point_latest(runs: Path, folder: Path) -> None:
         scratch.symlink_to(folder.name)
     else:  # links need a privilege on Windows: a file that names the folder does as well
         scratch.write_text(folder.name, encoding="utf-8")
-    os.replace(scratch, runs / LATEST)
+    scratch.replace(runs / LATEST)
 
 
 def latest(runs: Path) -> Path:
@@ -144,7 +143,7 @@ def _check_resumable(folder: Path, plan: Plan) -> None:
     if started.plan_digest != plan.digest:
         raise UsageError(
             f"the run in {folder} was started under another plan",
-            meaning="the series, matrix.yml or the options changed since: its numbers would not belong together",
+            meaning="the series, matrix.yml or the options changed since: the numbers would not belong together",
             hint="start a new run without --resume, or give the options of the first start",
         )
     ends = [r for r in records if isinstance(r, RunEnded)]
@@ -158,11 +157,15 @@ def shell_for(folder: Path, ledger: Ledger) -> proc.Shell:
     def observe(name: str, result: proc.Result) -> None:
         ledger.append(
             CommandRan(
-                name=name, argv=list(result.argv), returncode=result.returncode,
-                seconds=round(result.seconds, 3), cpu_seconds=round(result.cpu_seconds, 3),
-                max_rss=result.max_rss, timed_out=result.timed_out,
+                name=name,
+                argv=list(result.argv),
+                returncode=result.returncode,
+                seconds=round(result.seconds, 3),
+                cpu_seconds=round(result.cpu_seconds, 3),
+                max_rss=result.max_rss,
+                timed_out=result.timed_out,
                 log=str(result.log.relative_to(folder)) if result.log else "",
-            )  # fmt: skip
+            )
         )
 
     return proc.Shell(logs=folder / "logs", observe=observe)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,7 +17,10 @@ def write(folder: Path, records: Sequence[Record]) -> RunReport:
     bench = {path.stem: path.read_text(encoding="utf-8") for path in sorted((folder / "bench").glob("*.txt"))}
     report = model.build(records, bench)
     texts = {cell: tables.benchstat_text(text) for cell, text in bench.items() if text}
-    _replace(folder / "report.json", json.dumps(model.as_json(report), indent=2, ensure_ascii=False).encode() + b"\n")
+    _replace(
+        folder / "report.json",
+        json.dumps(model.as_json(report), indent=2, ensure_ascii=False).encode() + b"\n",
+    )
     _replace(folder / "summary.md", markdown.render(report, texts).encode())
     _replace(folder / "report.html", html.render(report, texts, logs(folder)).encode())
     _replace(folder / "gates/junit.xml", junit.render(report))
@@ -38,4 +40,4 @@ def _replace(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.name}.tmp")
     scratch.write_bytes(data)
-    os.replace(scratch, path)
+    scratch.replace(path)

@@ -66,15 +66,22 @@ def fetch(context: Context) -> GoTree:
         tree, _ = source_room.choose(context.plan.base).fetch(context.store, context.shell)
         context.ledger.append(
             SourceFetched(
-                version=tree.version, digest=tree.digest, origin=tree.origin, proof=tree.proof,
+                version=tree.version,
+                digest=tree.digest,
+                origin=tree.origin,
+                proof=tree.proof,
                 files=len(tree.manifest),
-            )  # fmt: skip
+            )
         )
         context.ledger.append(
             ToolchainReady(
-                role="base", version=tree.version, digest=build.tools_digest(tree.root, context.plan.host),
-                proof=f"the release as published: {tree.proof}", path=str(tree.root), recipe="release",
-            )  # fmt: skip
+                role="base",
+                version=tree.version,
+                digest=build.tools_digest(tree.root, context.plan.host),
+                proof=f"the release as published: {tree.proof}",
+                path=str(tree.root),
+                recipe="release",
+            )
         )
     return tree
 
@@ -86,9 +93,13 @@ def apply(context: Context, source: GoTree) -> PatchedTree:
         for one in patched.applied:
             context.ledger.append(
                 PatchApplied(
-                    file=one.patch.name, subject=one.patch.subject, sha256=one.patch.sha256, rung=one.rung,
-                    hunks=one.hunks, detail=one.detail,
-                )  # fmt: skip
+                    file=one.patch.name,
+                    subject=one.patch.subject,
+                    sha256=one.patch.sha256,
+                    rung=one.rung,
+                    hunks=one.hunks,
+                    detail=one.detail,
+                )
             )
         if not patched.changed:
             raise PatchError("the series changes nothing: every file equals the baseline's")
@@ -111,9 +122,12 @@ def find_reach(context: Context, builder: build.Builder, patched: PatchedTree) -
             found[cell.id] = reach
             context.ledger.append(
                 CellReach(
-                    cell=cell.id, goos=cell.platform.goos, goarch=cell.platform.goarch,
-                    packages=list(reach.packages), files=list(reach.files),
-                )  # fmt: skip
+                    cell=cell.id,
+                    goos=cell.platform.goos,
+                    goarch=cell.platform.goarch,
+                    packages=list(reach.packages),
+                    files=list(reach.files),
+                )
             )
     return found
 
@@ -156,9 +170,13 @@ def build_toolchain(context: Context, builder: build.Builder, patched: PatchedTr
         toolchain = build.build(builder, patched.tree, patched.changed, context.plan.profile.toolchain)
         context.ledger.append(
             ToolchainReady(
-                role="patched", version=toolchain.version, digest=toolchain.digest, proof=toolchain.proof,
-                path=str(toolchain.root), recipe=toolchain.recipe,
-            )  # fmt: skip
+                role="patched",
+                version=toolchain.version,
+                digest=toolchain.digest,
+                proof=toolchain.proof,
+                path=str(toolchain.root),
+                recipe=toolchain.recipe,
+            )
         )
     return toolchain
 
@@ -229,7 +247,9 @@ def run_benchmarks(context: Context, cell: Cell, sides: Sides) -> None:
                 context.shell, sides.binaries["patched"][package], sides.go["patched"]
             )
             test_gate.require(package, names, present, "benchmarks")
-            on_base = test_gate.list_functions(context.shell, sides.binaries["base"][package], sides.go["base"])
+            on_base = test_gate.list_functions(
+                context.shell, sides.binaries["base"][package], sides.go["base"]
+            )
             targets += [measure.Target(package, name) for name in names if name in on_base]
             for name in names:
                 if name not in on_base:
@@ -248,9 +268,13 @@ def run_benchmarks(context: Context, cell: Cell, sides: Sides) -> None:
 def _new_benchmark(context: Context, cell: Cell, package: str, name: str) -> None:
     context.ledger.append(
         BenchmarkLost(
-            cell=cell.id, package=package, benchmark=name, side="base", state="new",
+            cell=cell.id,
+            package=package,
+            benchmark=name,
+            side="base",
+            state="new",
             reason="it does not compile on the baseline, so there is nothing to compare it with",
-        )  # fmt: skip
+        )
     )
 
 
@@ -261,12 +285,18 @@ def conclude(context: Context, reach: Mapping[str, Reach]) -> None:
         if cell.native and (found.reached or found.test_packages):
             level, reason = "measured", "ran natively on this host"
         elif found.reached:
-            level, reason = "compiled", "this host cannot run it: the changed packages were compiled, nothing ran"
+            level, reason = (
+                "compiled",
+                "this host cannot run it: the changed packages were compiled, nothing ran",
+            )
         else:
             level, reason = "unaffected", "no changed file is compiled there, by go list of both trees"
         context.ledger.append(
             CellEnded(
-                cell=cell.id, goos=cell.platform.goos, goarch=cell.platform.goarch,
-                exercise=level, reason=reason,  # type: ignore[arg-type]  # one of the literals above
-            )  # fmt: skip
+                cell=cell.id,
+                goos=cell.platform.goos,
+                goarch=cell.platform.goarch,
+                exercise=level,
+                reason=reason,  # type: ignore[arg-type]  # one of the literals above
+            )
         )

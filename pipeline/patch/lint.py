@@ -40,7 +40,9 @@ def check(name: str, content: bytes) -> tuple[str, ...]:
         if path is not None and path not in files:
             files.append(path)
     if not files:
-        raise PatchError(f"{name}: no file is changed: not a patch", hint="expected a unified diff of Go's tree")
+        raise PatchError(
+            f"{name}: no file is changed: not a patch", hint="expected a unified diff of Go's tree"
+        )
     _check_case(name, files)
     return tuple(files)
 

@@ -54,9 +54,7 @@ def changed_packages(files: Iterable[str]) -> list[str]:
     return sorted(found)
 
 
-def of_cell(
-    shell: proc.Shell, cell: Cell, before: Go, after: Go, changed: Sequence[str]
-) -> Reach:
+def of_cell(shell: proc.Shell, cell: Cell, before: Go, after: Go, changed: Sequence[str]) -> Reach:
     """Ask both trees which of the changed files they compile on the cell's platform.
 
     Both, because a file that the series removes is only in the first.

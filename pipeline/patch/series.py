@@ -45,7 +45,9 @@ def _specifier(value: str) -> str:
 
 
 Name = Annotated[str, _matching(r"[a-z0-9][a-z0-9._-]{0,63}", "lower-case letters, digits, '.', '_' or '-'")]
-FileName = Annotated[str, _matching(r"[\w][\w.+-]{0,199}\.(patch|diff)", "a plain file name ending in .patch")]
+FileName = Annotated[
+    str, _matching(r"[\w][\w.+-]{0,199}\.(patch|diff)", "a plain file name ending in .patch")
+]
 Package = Annotated[
     str, _matching(r"[a-z][a-z0-9_]*(/[a-z0-9][a-z0-9_.]*)*", "an import path of the standard library")
 ]

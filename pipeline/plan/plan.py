@@ -53,7 +53,12 @@ class Plan:
             "profile": dataclasses.asdict(self.profile),
             "threshold": dataclasses.asdict(self.threshold),
             "cells": [
-                {"id": cell.id, "goos": cell.platform.goos, "goarch": cell.platform.goarch, "native": cell.native}
+                {
+                    "id": cell.id,
+                    "goos": cell.platform.goos,
+                    "goarch": cell.platform.goarch,
+                    "native": cell.native,
+                }
                 for cell in self.cells
             ],
             "host": str(self.host),

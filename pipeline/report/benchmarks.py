@@ -28,7 +28,8 @@ class BenchmarkRow:
     ``ratio`` is patched/baseline by the paired estimate, ``ci`` its 95 % interval, ``p`` the exact
     signed-rank p, ``q`` that corrected for the confirmations made together, ``benchstat_p`` the
     unpaired Mann–Whitney p. ``verdict`` is better, worse, no-change, inconclusive, or — without
-    numbers — failed, missing or new. ``resolution`` is a fraction.
+    numbers — failed, missing or new. ``resolution`` is a fraction; ``absolute`` is in the unit, where the
+    change is too small to have a ratio.
     """
 
     package: str
@@ -46,6 +47,7 @@ class BenchmarkRow:
     benchstat_p: float = math.nan
     resolution: float = math.nan
     phase: str = ""
+    absolute: float | None = None
 
     @property
     def label(self) -> str:
@@ -75,9 +77,12 @@ def rows(
             yield _row(one, verdicts.get(one.key))
     for (package, benchmark), one_lost in gone.items():
         yield BenchmarkRow(
-            package=package, name=benchmark.removeprefix("Benchmark"), unit="", verdict=one_lost.state,
+            package=package,
+            name=benchmark.removeprefix("Benchmark"),
+            unit="",
+            verdict=one_lost.state,
             reason=f"{one_lost.side}: {one_lost.reason}",
-        )  # fmt: skip
+        )
 
 
 def _center(values: Sequence[float]) -> Center:
@@ -88,18 +93,29 @@ def _center(values: Sequence[float]) -> Center:
 def _row(one: pairs.PairedSeries, verdict: Verdict | None) -> BenchmarkRow:
     compared = unpaired.compare(sorted(one.base), sorted(one.patched), 0.05)
     common = {
-        "package": one.key.package, "name": one.key.name, "unit": one.key.unit, "n": len(one.rounds),
-        "base": _center(one.base), "patched": _center(one.patched),
+        "package": one.key.package,
+        "name": one.key.name,
+        "unit": one.key.unit,
+        "n": len(one.rounds),
+        "base": _center(one.base),
+        "patched": _center(one.patched),
         "benchstat_p": compared.p,
-    }  # fmt: skip
+    }
     if verdict is None:
         return BenchmarkRow(**common, verdict="inconclusive", reason="screening did not finish")
     summary = verdict.summary
     return BenchmarkRow(
-        **common, verdict=verdict.word, ratio=_exp(summary.estimate), ci=(_exp(summary.low), _exp(summary.high)),
-        p=summary.p, q=verdict.q, resolution=verdict.resolution, phase=verdict.phase,
-    )  # fmt: skip
+        **common,
+        verdict=verdict.word,
+        ratio=_exp(summary.estimate),
+        ci=(_exp(summary.low), _exp(summary.high)),
+        p=summary.p,
+        q=verdict.q,
+        resolution=verdict.resolution,
+        phase=verdict.phase,
+        absolute=verdict.absolute,
+    )
 
 
 def _exp(value: float) -> float:
-    return math.exp(value) if value < 700 else math.inf
+    return math.inf if value >= 700 else math.exp(value)  # NaN stays NaN

@@ -34,17 +34,27 @@ def render(report: RunReport, tables: Mapping[str, str]) -> str:
 
 def _render(report: RunReport, tables: Mapping[str, str]) -> str:
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("pipeline.report"), undefined=jinja2.StrictUndefined,
-        trim_blocks=True, keep_trailing_newline=True, autoescape=False,  # noqa: S701  # Markdown: see md()
-    )  # fmt: skip
+        loader=jinja2.PackageLoader("pipeline.report"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  # Markdown: see md()
+    )
     environment.filters |= {"md": md, "fence": fence}
     text = environment.get_template("summary.md.j2").render(
-        report=report, mark=_MARKS.get(report.verdict, "⚠️"), tables={c.id: tables.get(c.id, "") for c in report.cells},
+        report=report,
+        mark=_MARKS.get(report.verdict, "⚠️"),
+        tables={c.id: tables.get(c.id, "") for c in report.cells},
         version=report.source.version if report.source else report.plan["base"],
         gates=[(cell, gate) for cell in report.cells for gate in cell.gates],
-        center=center, interval=interval, p_value=p_value, verdict=verdict, percent=_percent,
-        duration=duration, command=report.started.command,
-    )  # fmt: skip
+        center=center,
+        interval=interval,
+        p_value=p_value,
+        verdict=verdict,
+        percent=_percent,
+        duration=duration,
+        command=report.started.command,
+    )
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
@@ -110,6 +120,8 @@ def verdict(row: BenchmarkRow) -> str:
     if row.verdict == "no-change":
         if row.phase == "exact":
             return "no change"
+        if row.absolute is not None:
+            return f"no change beyond ±{row.absolute:.2g} {row.unit}"
         return f"no change beyond ±{100 * row.resolution:.1f} %"
     if row.verdict == "inconclusive" and math.isfinite(row.resolution):
         return f"inconclusive: could be up to ±{100 * row.resolution:.1f} %"

@@ -21,16 +21,30 @@ def render(report: RunReport) -> bytes:
     stages = Gauge("gopatch_stage_seconds", "Wall time of a stage.", [*names, "stage"], registry=registry)
     for stage, seconds in report.timings.items():
         stages.labels(**labels, stage=stage).set(seconds)
-    gates = Gauge("gopatch_gate_results", "Gate results by status.", [*names, "cell", "gate", "status"],
-                  registry=registry)  # fmt: skip
-    ratios = Gauge("gopatch_benchmark_ratio", "Patched over baseline, paired estimate.",
-                   [*names, "cell", "package", "benchmark", "unit", "verdict"], registry=registry)  # fmt: skip
+    gates = Gauge(
+        "gopatch_gate_results",
+        "Gate results by status.",
+        [*names, "cell", "gate", "status"],
+        registry=registry,
+    )
+    ratios = Gauge(
+        "gopatch_benchmark_ratio",
+        "Patched over baseline, paired estimate.",
+        [*names, "cell", "package", "benchmark", "unit", "verdict"],
+        registry=registry,
+    )
     for cell in report.cells:
         for gate in cell.gates:
             gates.labels(**labels, cell=cell.id, gate=gate.gate, status=gate.status).inc()
         for row in cell.benchmarks:
             if math.isfinite(row.ratio):
-                ratios.labels(**labels, cell=cell.id, package=row.package, benchmark=row.name, unit=row.unit,
-                              verdict=row.verdict).set(row.ratio)  # fmt: skip
+                ratios.labels(
+                    **labels,
+                    cell=cell.id,
+                    package=row.package,
+                    benchmark=row.name,
+                    unit=row.unit,
+                    verdict=row.verdict,
+                ).set(row.ratio)
     data: bytes = generate_latest(registry)
     return data

@@ -88,15 +88,23 @@ def build(records: Sequence[Record], bench: Mapping[str, str]) -> RunReport:
     end = ends[-1] if ends else None
     verdict, code, headline, step = _verdict(end, cells)
     return RunReport(
-        run_id=started.run_id, verdict=verdict, exit_code=int(code), headline=headline, next_step=step,
-        started=started, source=(_of(records, SourceFetched) or [None])[-1],
-        patches=tuple({r.file: r for r in _of(records, PatchApplied)}.values()), cells=cells,
+        run_id=started.run_id,
+        verdict=verdict,
+        exit_code=int(code),
+        headline=headline,
+        next_step=step,
+        started=started,
+        source=(_of(records, SourceFetched) or [None])[-1],
+        patches=tuple({r.file: r for r in _of(records, PatchApplied)}.values()),
+        cells=cells,
         toolchains=tuple({r.role: r for r in _of(records, ToolchainReady)}.values()),
         dropped=tuple({r.file: r for r in _of(records, OverlayDropped)}.values()),
-        timings=_timings(records), seconds=sum(one.seconds for one in ends),
+        timings=_timings(records),
+        seconds=sum(one.seconds for one in ends),
         tool_seconds=sum(r.seconds for r in _of(records, CommandRan)),
-        failure=end.failure if end else "", bench_text=bench,
-    )  # fmt: skip
+        failure=end.failure if end else "",
+        bench_text=bench,
+    )
 
 
 def _planned(started: RunStarted) -> list[dict[str, Any]]:
@@ -120,23 +128,27 @@ def _cell(
     screened = [r for r in _of(records, Screened) if r.cell == name]
     lost = [r for r in _of(records, BenchmarkLost) if r.cell == name]
     plan: Mapping[str, Any] = started.plan
-    rules = Rules(
-        threshold=Threshold(**plan["threshold"]), confirm_rounds=plan["profile"]["confirm_rounds"]
-    )
+    rules = Rules(threshold=Threshold(**plan["threshold"]), confirm_rounds=plan["profile"]["confirm_rounds"])
     return CellReport(
-        id=name, goos=str(entry["goos"]), goarch=str(entry["goarch"]),
+        id=name,
+        goos=str(entry["goos"]),
+        goarch=str(entry["goarch"]),
         exercise=ended[-1].exercise if ended else "missing",
         reason=ended[-1].reason if ended else "it was planned and did not report",
         gates=tuple(gates.values()),
         benchmarks=tuple(rows(bench.get(name, ""), screened[-1] if screened else None, lost, rules)),
-    )  # fmt: skip
+    )
 
 
 def _verdict(end: RunEnded | None, cells: Sequence[CellReport]) -> tuple[str, ExitCode, str, str]:
     """(verdict, exit code, headline, what to do next)."""
     if end is None:
-        return ("incomplete", ExitCode.BUG, "The run did not finish.",
-                "Go on with ./inv patch-validate --resume.")  # fmt: skip
+        return (
+            "incomplete",
+            ExitCode.BUG,
+            "The run did not finish.",
+            "Go on with ./inv patch-validate --resume.",
+        )
     if end.failure_code:
         code = ExitCode(end.failure_code)
         word = {ExitCode.PATCH_FAILS: "fail", ExitCode.INTERRUPTED: "interrupted"}.get(code, "error")
@@ -147,8 +159,12 @@ def _verdict(end: RunEnded | None, cells: Sequence[CellReport]) -> tuple[str, Ex
         return word, code, end.failure.splitlines()[0] if end.failure else "The run failed.", step
     failed = [gate for cell in cells for gate in cell.gates if gate.status == "fail"]
     if failed:
-        return ("fail", ExitCode.PATCH_FAILS, _failed_gates(failed),
-                "Read the failing gate's output below and mend the patch.")  # fmt: skip
+        return (
+            "fail",
+            ExitCode.PATCH_FAILS,
+            _failed_gates(failed),
+            "Read the failing gate's output below and mend the patch.",
+        )
     return _measured(cells)
 
 
@@ -165,8 +181,12 @@ def _measured(cells: Sequence[CellReport]) -> tuple[str, ExitCode, str, str]:
     if worse:
         names = "; ".join(f"{row.label} {row.change} on {cell.id}" for cell, row in worse[:3])
         more = f"; {len(worse) - 3} more" if len(worse) > 3 else ""
-        return ("fail", ExitCode.PATCH_FAILS, f"The patch is worse: {names}{more}.",
-                "Find the cause before sending the change: the slower rows were confirmed on fresh rounds.")  # fmt: skip
+        return (
+            "fail",
+            ExitCode.PATCH_FAILS,
+            f"The patch is worse: {names}{more}.",
+            "Find the cause before sending the change: the slower rows were confirmed on fresh rounds.",
+        )
     missing = [cell.id for cell in cells if cell.exercise == "missing"]
     lost = [row for _, row in found if row.verdict == "missing"]
     unclear = [row for _, row in found if row.verdict == "inconclusive"]
@@ -174,12 +194,16 @@ def _measured(cells: Sequence[CellReport]) -> tuple[str, ExitCode, str, str]:
         parts = [f"{len(unclear)} of {len(found)} comparisons are inconclusive"] if unclear else []
         parts += [f"{len(lost)} benchmarks are missing"] if lost else []
         parts += [f"cells did not report: {', '.join(missing)}"] if missing else []
-        return ("inconclusive", ExitCode.INCONCLUSIVE, f"The data cannot say: {'; '.join(parts)}.",
-                "Run again on a quieter machine, or with --profile rigorous for more rounds.")  # fmt: skip
-    return "pass", ExitCode.PASS, _pass_headline(cells, [row for _, row in found]), _PASS_STEP
+        return (
+            "inconclusive",
+            ExitCode.INCONCLUSIVE,
+            f"The data cannot say: {'; '.join(parts)}.",
+            "Run again on a quieter machine, or with --profile rigorous for more rounds.",
+        )
+    return "pass", ExitCode.PASS, _pass_headline(cells, [row for _, row in found]), _ALL_CLEAR
 
 
-_PASS_STEP = "Nothing stands against sending the change, as far as it was exercised: see the platforms below."
+_ALL_CLEAR = "Nothing stands against sending the change, as far as it was exercised: see the platforms below."
 
 
 def _pass_headline(cells: Sequence[CellReport], found: Sequence[BenchmarkRow]) -> str:
@@ -193,8 +217,11 @@ def _pass_headline(cells: Sequence[CellReport], found: Sequence[BenchmarkRow]) -
         names = ", ".join(f"{row.label} {row.change}" for row in better[:3])
         parts.append(f"better: {names}")
     if any(row.verdict == "no-change" for row in found):
-        parts.append(f"no change beyond ±{100 * reached:.1f} % in the other rows" if better else
-                     f"no benchmark changed by more than {100 * reached:.1f} %")  # fmt: skip
+        parts.append(
+            f"no change beyond ±{100 * reached:.1f} % in the other rows"
+            if better
+            else f"no benchmark changed by more than {100 * reached:.1f} %"
+        )
     return "; ".join(parts) + "."
 
 
@@ -209,8 +236,12 @@ def as_json(report: RunReport) -> dict[str, Any]:
         "headline": report.headline,
         "next_step": report.next_step,
         "failure": report.failure,
-        "series": {"name": plan["series"], "subject": plan["subject"], "issue": plan["issue"],
-                   "digest": plan["series_digest"]},
+        "series": {
+            "name": plan["series"],
+            "subject": plan["subject"],
+            "issue": plan["issue"],
+            "digest": plan["series_digest"],
+        },
         "base": report.source.model_dump(exclude={"kind"}) if report.source else {"version": plan["base"]},
         "profile": plan["profile"],
         "threshold": plan["threshold"],
@@ -219,17 +250,24 @@ def as_json(report: RunReport) -> dict[str, Any]:
         "toolchains": [toolchain.model_dump(exclude={"kind"}) for toolchain in report.toolchains],
         "new_test_files": [one.model_dump(exclude={"kind"}) for one in report.dropped],
         "environment": report.started.environment,
-        "timings": {**report.timings, "total": round(report.seconds, 3),
-                    "external_tools": round(report.tool_seconds, 3)},
-    }  # fmt: skip
+        "timings": {
+            **report.timings,
+            "total": round(report.seconds, 3),
+            "external_tools": round(report.tool_seconds, 3),
+        },
+    }
 
 
 def _cell_json(cell: CellReport) -> dict[str, Any]:
     return {
-        "id": cell.id, "goos": cell.goos, "goarch": cell.goarch, "exercise": cell.exercise,
-        "reason": cell.reason, "gates": [gate.model_dump(exclude={"kind", "cell"}) for gate in cell.gates],
+        "id": cell.id,
+        "goos": cell.goos,
+        "goarch": cell.goarch,
+        "exercise": cell.exercise,
+        "reason": cell.reason,
+        "gates": [gate.model_dump(exclude={"kind", "cell"}) for gate in cell.gates],
         "benchmarks": [_finite(dataclasses.asdict(row)) for row in cell.benchmarks],
-    }  # fmt: skip
+    }
 
 
 def _finite(value: Any) -> Any:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pipeline.benchfmt import read
-from pipeline.benchstat import TableOptions, build_tables, render_text
+from pipeline.benchstat.builder import build_tables
+from pipeline.benchstat.model import TableOptions
+from pipeline.benchstat.text import render_text
 
 
 def benchstat_text(text: str) -> str:
     """benchstat's own table of a cell's file, one column a side."""
-    tables, _ = build_tables(read(text.splitlines()), TableOptions(column="side", ignore="round"))
-    return render_text(tables)
+    return render_text(build_tables(read(text.splitlines()), TableOptions(col="side", ignore="round")))
 
 
 def by_side(text: str) -> dict[str, str]:

@@ -18,5 +18,10 @@ def render(report: RunReport, folder: str) -> str:
         wide = max(map(len, labels))
         for label, row in zip(labels, rows, strict=True):
             lines.append(f"  {label:<{wide}}  {interval(row):<24}  {verdict(row)}")
-    lines += ["", f"  {report.next_step}", f"  summary: {folder}/summary.md", f"  report:  {folder}/report.html"]
+    lines += [
+        "",
+        f"  {report.next_step}",
+        f"  summary: {folder}/summary.md",
+        f"  report:  {folder}/report.html",
+    ]
     return "\n".join(lines)

@@ -37,7 +37,14 @@ _PIP_VARIABLES = re.compile(
     r"PIP_\w+|(HTTPS?|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|XDG_CONFIG_\w+|NETRC",
     re.IGNORECASE,
 )
-_PIP_OWN_LOCATION = {"PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_REQUIRE_VIRTUALENV", "PIP_DEST", "PIP_QUIET"}
+_PIP_OWN_LOCATION = {
+    "PIP_TARGET",
+    "PIP_PREFIX",
+    "PIP_USER",
+    "PIP_REQUIRE_VIRTUALENV",
+    "PIP_DEST",
+    "PIP_QUIET",
+}
 _EXECUTABLE = re.compile(r"bin/[^/]+|pkg/tool/[^/]+/[^/]+")
 
 
@@ -108,7 +115,8 @@ def _download(shell: proc.Shell, version: str, folder: Path) -> Mapping[str, Any
     expected = _pins().get(wheels[0].name)
     if expected is not None and expected != sha256:
         raise HostError(
-            f"{wheels[0].name} is not the file this project was tested with: sha256 {sha256}, expected {expected}",
+            f"{wheels[0].name} is not the file this project was tested with: "
+            f"sha256 {sha256}, expected {expected}",
             meaning="the index, a mirror or a proxy served an altered or damaged file",
             hint="nothing was kept; check the index that pip uses (pip config list)",
         )
@@ -183,10 +191,10 @@ def _unpack(wheel: Path, sha256: str, folder: Path) -> Mapping[str, Any]:
                 if name := _member(wheel.name, info):
                     manifest[name] = _extract(archive, info, root / name, name, record)
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, KeyError, ValueError) as error:
-        raise HostError(
-            f"{wheel.name} is damaged: {error}", hint="nothing was kept; run again"
-        ) from error
-    version = (root / "VERSION").read_text(encoding="utf-8").split("\n", 1)[0] if "VERSION" in manifest else ""
+        raise HostError(f"{wheel.name} is damaged: {error}", hint="nothing was kept; run again") from error
+    version = (
+        (root / "VERSION").read_text(encoding="utf-8").split("\n", 1)[0] if "VERSION" in manifest else ""
+    )
     if not version.startswith("go") or "src/runtime/proc.go" not in manifest:
         raise HostError(f"{wheel.name} holds no Go release (no VERSION or no src/runtime)")
     tree.save(manifest, folder / "manifest.json")

@@ -27,7 +27,7 @@ def flag(series: Sequence[PairedSeries], rules: Rules) -> list[Key]:
     chosen = []
     for one in series:
         logs = one.logs()
-        if logs is None or _constant(one):
+        if logs is None or _constant(one) or _within_floor(one):
             continue
         summary = summarize(logs, confidence=1 - decision.SCREEN_ALPHA)
         if decision.flagged(logs) and max(abs(summary.low), abs(summary.high)) >= effect:
@@ -44,7 +44,9 @@ def judge(
     ``confirm_rounds`` of them, whatever was measured later, so that going on cannot make an alarm.
     """
     fresh = {
-        one.key: one.after(screened_rounds) for one in series if str(one.key) in flagged and not _constant(one)
+        one.key: one.after(screened_rounds)
+        for one in series
+        if str(one.key) in flagged and not _constant(one)
     }
     p_values = {}
     for key, one in fresh.items():
@@ -63,11 +65,19 @@ def _constant(one: PairedSeries) -> bool:
     return len(set(one.base)) == 1 and len(set(one.patched)) == 1
 
 
+def _within_floor(one: PairedSeries) -> bool:
+    floor = decision.FLOORS.get(one.key.unit)
+    return floor is not None and decision.judge_floor(one.base, one.patched, floor) is not None
+
+
 def _judge_one(one: PairedSeries, fresh: PairedSeries | None, q: float | None, rules: Rules) -> Verdict:
     exact = decision.judge_exact(one.base, one.patched, lower_is_better=one.lower_is_better)
     if exact is not None and _deterministic(one):
         return exact
     data = fresh if fresh is not None and fresh.rounds else one
+    floor = decision.FLOORS.get(one.key.unit)
+    if floor is not None and (small := decision.judge_floor(data.base, data.patched, floor)):
+        return small
     logs = data.logs()
     if logs is None:  # zeros on one side and noise on the other have no ratio
         nothing = PairedSummary(n=len(data.rounds), estimate=math.nan, low=-math.inf, high=math.inf, p=1.0)

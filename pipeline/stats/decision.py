@@ -19,6 +19,9 @@ VerdictWord = Literal["better", "worse", "no-change", "inconclusive"]
 Key = TypeVar("Key")
 
 ALPHA = 0.05
+# A change below this much of a unit is not a change anyone can act on: setup memory spread over a varying
+# number of iterations moves B/op by some bytes, and rounding moves allocs/op by one.
+FLOORS = {"B/op": 16.0, "allocs/op": 1.0}
 # Screening may flag generously: what it flags costs rounds, not a false alarm.
 SCREEN_ALPHA = 0.10
 
@@ -28,7 +31,8 @@ class Verdict:
     """What the data say of one series.
 
     ``summary`` is in log ratios. ``resolution`` is a fraction: the largest change that the interval
-    leaves possible. ``q`` is p after correction for the family that was judged together.
+    leaves possible. ``q`` is p after correction for the family that was judged together. ``absolute``,
+    where it is not None, is the largest change in the unit itself: the interval lies within its floor.
     """
 
     word: VerdictWord
@@ -36,6 +40,7 @@ class Verdict:
     q: float
     resolution: float
     phase: Literal["screen", "confirm", "exact"]
+    absolute: float | None = None
 
 
 def holm(p_values: Mapping[Key, float]) -> dict[Key, float]:
@@ -88,9 +93,20 @@ def judge(
     return Verdict(word=word, summary=summary, q=q, resolution=reach, phase=phase)
 
 
-def judge_exact(
-    base: Sequence[float], patched: Sequence[float], *, lower_is_better: bool
-) -> Verdict | None:
+def judge_floor(base: Sequence[float], patched: Sequence[float], floor: float) -> Verdict | None:
+    """ "No change" when the interval of the difference itself lies within ``floor``; None otherwise."""
+    differences = [new - old for old, new in zip(base, patched, strict=True)]
+    summary = summarize(differences, confidence=1 - ALPHA)
+    bound = max(abs(summary.low), abs(summary.high))
+    if not bound <= floor:
+        return None
+    nothing = PairedSummary(n=summary.n, estimate=math.nan, low=math.nan, high=math.nan, p=summary.p)
+    return Verdict(
+        word="no-change", summary=nothing, q=1.0, resolution=math.nan, phase="screen", absolute=bound
+    )
+
+
+def judge_exact(base: Sequence[float], patched: Sequence[float], *, lower_is_better: bool) -> Verdict | None:
     """A unit that does not vary within a side is compared exactly; None when it does vary."""
     if len(set(base)) != 1 or len(set(patched)) != 1:
         return None

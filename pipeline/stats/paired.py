@@ -29,12 +29,11 @@ class PairedSummary:
 
 
 def summarize(logs: Sequence[float], *, confidence: float) -> PairedSummary:
-    """Summarise log ratios (finite, at least one). ``confidence`` in (0, 1)."""
+    """Summarise log ratios, or plain differences in a unit (finite, at least one). ``confidence`` in
+    (0, 1)."""
     averages = walsh_averages(logs)
     low, high = interval(logs, confidence=confidence)
-    return PairedSummary(
-        n=len(logs), estimate=_median(averages), low=low, high=high, p=signed_rank_p(logs)
-    )
+    return PairedSummary(n=len(logs), estimate=_median(averages), low=low, high=high, p=signed_rank_p(logs))
 
 
 def walsh_averages(values: Sequence[float]) -> list[float]:

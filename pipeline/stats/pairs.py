@@ -79,8 +79,10 @@ def collect(lines: Iterable[str]) -> list[PairedSeries]:
         whole = [n for n in sorted(by_round) if by_round[n].keys() == {"base", "patched"}]
         series.append(
             PairedSeries(
-                key=key, rounds=tuple(whole), base=tuple(by_round[n]["base"] for n in whole),
+                key=key,
+                rounds=tuple(whole),
+                base=tuple(by_round[n]["base"] for n in whole),
                 patched=tuple(by_round[n]["patched"] for n in whole),
-            )  # fmt: skip
+            )
         )
     return series

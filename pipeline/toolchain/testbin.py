@@ -87,17 +87,46 @@ def compile_baseline(
 
     A file that the compiler rejects is left out, and what it holds is ``new``: it cannot be compared.
     """
+    tests = {name: patched.manifest.get(name, "removed") for name in changed if is_test_file(name)}
+    # What was found out once is kept: finding it takes a failing build for each round of files.
+    inputs = {"base": builder.base.digest, "tests": tests, "packages": list(packages)}
+
+    def resolve(_: Path) -> Mapping[str, Any]:
+        return {"dropped": _resolve(builder, patched, changed, packages)}
+
+    entry = builder.store.fill("overlays", inputs, resolve)
+    dropped: dict[str, str] = dict(entry.meta["dropped"])
+    laid, binaries = _compile_overlaid(builder, patched, changed, packages, dropped)
+    files = tuple(Dropped(file=name, reason=why) for name, why in sorted(dropped.items()))
+    return Baseline(tree=laid, binaries=binaries, dropped=files)
+
+
+def _compile_overlaid(
+    builder: Builder,
+    patched: GoTree,
+    changed: Sequence[str],
+    packages: Sequence[str],
+    dropped: Mapping[str, str],
+) -> tuple[GoTree, dict[str, TestBinary]]:
+    laid = trees.overlaid(builder.store, builder.base, patched, changed, sorted(dropped))
+    go = builder.go(laid.root, builder.base.digest)
+    tools = builder.base.digest
+    return laid, {
+        package: compile_one(builder.store, builder.shell, go, laid, "base", package, tools, builder.jobs)
+        for package in packages
+    }
+
+
+def _resolve(
+    builder: Builder, patched: GoTree, changed: Sequence[str], packages: Sequence[str]
+) -> dict[str, str]:
+    """The test files that must be left out, by the compiler's word, with its reason."""
+    affected = [package for package in packages if package in changed_packages(filter(is_test_file, changed))]
     dropped: dict[str, str] = {}
     while True:
-        laid = trees.overlaid(builder.store, builder.base, patched, changed, sorted(dropped))
-        go = builder.go(laid.root, builder.base.digest)
         try:
-            binaries = {
-                package: compile_one(
-                    builder.store, builder.shell, go, laid, "base", package, builder.base.digest, builder.jobs
-                )
-                for package in packages
-            }
+            _compile_overlaid(builder, patched, changed, affected, dropped)
+            return dropped
         except TestBuildError as error:
             found = _culprits(error, changed, dropped)
             if not found:
@@ -106,9 +135,6 @@ def compile_baseline(
                     hint=f"the log is {error.result.log}",
                 ) from error
             dropped |= found
-        else:
-            files = tuple(Dropped(file=name, reason=why) for name, why in sorted(dropped.items()))
-            return Baseline(tree=laid, binaries=binaries, dropped=files)
 
 
 def _culprits(error: TestBuildError, changed: Sequence[str], dropped: Mapping[str, str]) -> dict[str, str]:
