@@ -7,9 +7,11 @@ that memory follows the numbers and not the text.
 from __future__ import annotations
 
 import io
+import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from operator import mul
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +25,7 @@ from pipeline.benchfmt.records import (
     SyntaxProblem,
     Unit,
     UnitMetadata,
+    UnitSet,
     UnitTable,
     rescale,
 )
@@ -32,6 +35,7 @@ _BLOCK = 1 << 18
 _LONGEST_LINE = 1 << 16  # Go's scanner gives up on a line that fills its buffer
 _PREFIX = "Benchmark"
 _SAFE_DIGITS = 18
+_MOST_SHAPES = 4096
 # White space for Go; Python's own idea of it also has the four separators below.
 _GO_SPACE = re.compile("[\t\n\v\f\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
 _PYTHON_ONLY_SPACE = re.compile("[\x1c-\x1f]")
@@ -44,8 +48,8 @@ class Reader:
     def __init__(self) -> None:
         self.units = UnitTable()
         self._configs: dict[tuple[Setting, ...], Config] = {}
-        self._shapes: dict[tuple[str, ...], _Shape] = {}
-        self._unit_sets: dict[tuple[Unit, ...], tuple[Unit, ...]] = {}
+        self.shapes: dict[tuple[str, ...], _Shape] = {}
+        self._unit_sets: dict[tuple[Unit, ...], UnitSet] = {}
 
     def read(self, stream: BinaryIO, file_name: str, label: str | None = None) -> Iterator[Record]:
         """Yield the records of ``stream``.
@@ -65,17 +69,18 @@ class Reader:
             found = self._configs[settings] = Config(settings)
         return found
 
-    def shape(self, written: tuple[str, ...]) -> _Shape:
-        """Return what is known about a line with these units."""
-        found = self._shapes.get(written)
-        if found is None:
-            found = self._shapes[written] = _Shape(written)
-            found.units = self.unit_set(found.units)
-        return found
+    def remember(self, written: tuple[str, ...]) -> None:
+        """Prepare for more lines with these units."""
+        if written not in self.shapes and len(self.shapes) < _MOST_SHAPES:
+            shape = self.shapes[written] = _Shape(written)
+            shape.units = self.unit_set(shape.units)
 
-    def unit_set(self, units: tuple[Unit, ...]) -> tuple[Unit, ...]:
+    def unit_set(self, units: tuple[Unit, ...]) -> UnitSet:
         """Return the shared tuple equal to ``units``."""
-        return self._unit_sets.setdefault(units, units)
+        found = self._unit_sets.get(units)
+        if found is None:
+            found = self._unit_sets[units] = UnitSet(units)
+        return found
 
 
 class _Shape:
@@ -88,7 +93,7 @@ class _Shape:
         tidied = [(tidy(unit), unit) for unit in written]
         factors = tuple(factor for (_, factor), _ in tidied)
         self.factors = None if set(factors) == {1.0} else factors
-        self.units = tuple(Unit(name, "" if factor == 1 else unit) for (name, factor), unit in tidied)
+        self.units: tuple[Unit, ...] = tuple(Unit(name, "" if factor == 1 else unit) for (name, factor), unit in tidied)
 
 
 class _InputReader:
@@ -102,15 +107,37 @@ class _InputReader:
 
     def records(self, stream: BinaryIO) -> Iterator[Record]:
         config = self.reader.config(tuple(self.settings))
-        shape_of, file = self.reader.shape, self.file
+        shapes, file = self.reader.shapes, self.file
         number = 0
         for lines, plain in self._blocks(stream):
             for line in lines:
                 number += 1
                 if line[:9] == _PREFIX:
-                    if plain and (result := _fast(line, config, shape_of, file, number)) is not None:
-                        yield result
-                        continue
+                    # The ordinary line, in place because it is nearly all there is to do: pairs of plain
+                    # numbers and known units. Everything else goes to the exact reader below.
+                    fields = line.split()
+                    shape = shapes.get(tuple(fields[3::2]))
+                    if plain and shape is not None and not len(fields) & 1:
+                        count = fields[1]
+                        try:
+                            raw = list(map(float, fields[2::2]))
+                            total = sum(raw)
+                        except ValueError:
+                            total = math.nan
+                        # Infinities and NaN differ from themselves here; zero keeps its written unit.
+                        if total - total == 0 and count.isdigit() and len(count) <= _SAFE_DIGITS:
+                            factors = shape.factors
+                            if factors is None:
+                                yield Result(
+                                    config, fields[0][9:], int(count), shape.units, raw, raw, file, number
+                                )
+                                continue
+                            if 0.0 not in raw:
+                                values = list(map(mul, raw, factors))
+                                yield Result(
+                                    config, fields[0][9:], int(count), shape.units, values, raw, file, number
+                                )
+                                continue
                     self.line = number
                     record = self._benchmark(line.removesuffix("\r"), config)
                     if record is not None:
@@ -148,7 +175,7 @@ class _InputReader:
                     yield lines[:good], False
                     self._refuse(count + good)
             self._refuse_long([rest], count + len(lines))
-            yield lines, not _PYTHON_ONLY_SPACE.search(text)
+            yield lines, text.isascii() and not _PYTHON_ONLY_SPACE.search(text)
             count += len(lines)
             if not block:
                 return
@@ -188,6 +215,7 @@ class _InputReader:
                 return self._problem("missing units")
         if not raw:
             return self._problem("missing measurements")
+        self.reader.remember(tuple(fields[3::2]))
         units, values = rescale(fields[3::2], raw)
         units = self.reader.unit_set(units)
         return Result(config, fields[0][len(_PREFIX) :], iterations, units, values, raw, self.file, self.line)
@@ -230,30 +258,6 @@ class _InputReader:
             if position < len(self.settings):
                 self.settings[position] = last
         return True
-
-
-def _fast(
-    line: str, config: Config, shape_of: Callable[[tuple[str, ...]], _Shape], file: str, number: int
-) -> Result | None:
-    """Read an ordinary benchmark line, or return None for the slow and exact reader to decide."""
-    fields = line.split()
-    count = fields[1] if len(fields) > 3 else ""
-    if len(fields) & 1 or not line.isascii() or not count.isdigit() or len(count) > _SAFE_DIGITS:
-        return None
-    try:
-        raw = list(map(float, fields[2::2]))
-    except ValueError:
-        return None
-    total = sum(raw)
-    if total - total != 0:  # an infinity or a NaN, which Go may have refused
-        return None
-    shape = shape_of(tuple(fields[3::2]))
-    values: list[float] = raw
-    if shape.factors is not None:
-        if 0.0 in raw:
-            return None
-        values = [value * factor for value, factor in zip(raw, shape.factors, strict=True)]
-    return Result(config, fields[0][9:], int(count), shape.units, values, raw, file, number)
 
 
 def _split(line: str) -> list[str]:
