@@ -7,7 +7,6 @@ that memory follows the numbers and not the text.
 from __future__ import annotations
 
 import io
-import math
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -93,7 +92,9 @@ class _Shape:
         tidied = [(tidy(unit), unit) for unit in written]
         factors = tuple(factor for (_, factor), _ in tidied)
         self.factors = None if set(factors) == {1.0} else factors
-        self.units: tuple[Unit, ...] = tuple(Unit(name, "" if factor == 1 else unit) for (name, factor), unit in tidied)
+        self.units: tuple[Unit, ...] = tuple(
+            Unit(name, "" if factor == 1 else unit) for (name, factor), unit in tidied
+        )
 
 
 class _InputReader:
@@ -104,51 +105,41 @@ class _InputReader:
         self.file = file_name or "<unknown>"
         self.settings: list[Setting] = [Setting(".file", label, False)] if label else []
         self.line = 0
+        self.changed = False
 
     def records(self, stream: BinaryIO) -> Iterator[Record]:
         config = self.reader.config(tuple(self.settings))
-        shapes, file = self.reader.shapes, self.file
+        shape_of, file = self.reader.shapes.get, self.file
         number = 0
         for lines, plain in self._blocks(stream):
             for line in lines:
                 number += 1
                 if line[:9] == _PREFIX:
-                    # The ordinary line, in place because it is nearly all there is to do: pairs of plain
-                    # numbers and known units. Everything else goes to the exact reader below.
+                    # Nearly all there is to do is the ordinary line; the exact reader does the rest.
                     fields = line.split()
-                    shape = shapes.get(tuple(fields[3::2]))
-                    if plain and shape is not None and not len(fields) & 1:
-                        count = fields[1]
-                        try:
-                            raw = list(map(float, fields[2::2]))
-                            total = sum(raw)
-                        except ValueError:
-                            total = math.nan
-                        # Infinities and NaN differ from themselves here; zero keeps its written unit.
-                        if total - total == 0 and count.isdigit() and len(count) <= _SAFE_DIGITS:
-                            factors = shape.factors
-                            if factors is None:
-                                yield Result(
-                                    config, fields[0][9:], int(count), shape.units, raw, raw, file, number
-                                )
-                                continue
-                            if 0.0 not in raw:
-                                values = list(map(mul, raw, factors))
-                                yield Result(
-                                    config, fields[0][9:], int(count), shape.units, values, raw, file, number
-                                )
-                                continue
+                    shape = shape_of(tuple(fields[3::2]))
+                    if plain and shape is not None:
+                        result = _ordinary(fields, shape, config, file, number)
+                        if result is not None:
+                            yield result
+                            continue
                     self.line = number
                     record = self._benchmark(line.removesuffix("\r"), config)
                     if record is not None:
                         yield record
                 elif line:
                     self.line = number
-                    line = line.removesuffix("\r")
-                    if line[:4] == "Unit" and (fields := _split(line))[0] == "Unit":
-                        yield from self._unit_line(fields[1:])
-                    elif self._setting(line):
+                    yield from self._other(line.removesuffix("\r"))
+                    if self.changed:
                         config = self.reader.config(tuple(self.settings))
+                        self.changed = False
+
+    def _other(self, line: str) -> Iterator[Record]:
+        """Read a line that is no benchmark line: unit metadata, configuration, or nothing."""
+        if line[:4] == "Unit" and (fields := _split(line))[0] == "Unit":
+            return self._unit_line(fields[1:])
+        self.changed = self._setting(line)
+        return iter(())
 
     def _blocks(self, stream: BinaryIO) -> Iterator[tuple[list[str], bool]]:
         """Yield the lines of one block and whether Python's white space is Go's there."""
@@ -182,7 +173,10 @@ class _InputReader:
 
     def _long_line(self, lines: list[str]) -> int | None:
         for index, line in enumerate(lines):
-            if len(line) * 4 >= _LONGEST_LINE and len(line.encode("utf-8", "surrogateescape")) >= _LONGEST_LINE:
+            if (
+                len(line) * 4 >= _LONGEST_LINE
+                and len(line.encode("utf-8", "surrogateescape")) >= _LONGEST_LINE
+            ):
                 return index
         return None
 
@@ -258,6 +252,29 @@ class _InputReader:
             if position < len(self.settings):
                 self.settings[position] = last
         return True
+
+
+def _ordinary(fields: list[str], shape: _Shape, config: Config, file: str, number: int) -> Result | None:
+    """Read pairs of plain numbers and known units in ASCII, or leave the line to the exact reader.
+
+    Python reads more than Go does as an integer or a float, so whatever is not plain is left.
+    """
+    count = fields[1]
+    if len(fields) & 1 or not count.isdigit() or len(count) > _SAFE_DIGITS:
+        return None
+    try:
+        raw = list(map(float, fields[2::2]))
+    except ValueError:
+        return None
+    total = sum(raw)
+    if total - total != 0:  # an infinity or a NaN
+        return None
+    values = raw
+    if shape.factors is not None:
+        if 0.0 in raw:  # keeps the unit it was written with
+            return None
+        values = list(map(mul, raw, shape.factors))
+    return Result(config, fields[0][9:], int(count), shape.units, values, raw, file, number)
 
 
 def _split(line: str) -> list[str]:

@@ -84,7 +84,12 @@ class Result(NamedTuple):
 
     @classmethod
     def of(
-        cls, name: str, measurements: Mapping[str, float], *, iterations: int = 1, config: Config | None = None
+        cls,
+        name: str,
+        measurements: Mapping[str, float],
+        *,
+        iterations: int = 1,
+        config: Config | None = None,
     ) -> Result:
         """Build a result from measurements by written unit (``{"ns/op": 12.5}``)."""
         units, values = rescale(tuple(measurements), raw := tuple(measurements.values()))

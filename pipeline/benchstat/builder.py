@@ -191,9 +191,7 @@ class _TableMaker:
         return Cell(values, summary, baseline.summary if baseline else None, comparison, warnings)
 
 
-def _summarize_columns(
-    cells: tuple[tuple[Cell | None, ...], ...], columns: int
-) -> tuple[ColumnSummary, ...]:
+def _summarize_columns(cells: tuple[tuple[Cell | None, ...], ...], columns: int) -> tuple[ColumnSummary, ...]:
     paired = sum(row[0] is not None for row in cells)
     return tuple(
         _summarize_column([row[index] for row in cells], paired, is_baseline=index == 0)

@@ -89,7 +89,7 @@ def _line(row: Sequence[Span], margins: Sequence[int], offsets: Sequence[int]) -
     parts: list[str] = []
     at = 0
     for column, columns, text, align, margin in row:
-        if not text and not margin or (not text.strip() and not margin.strip()):
+        if (not text and not margin) or (not text.strip() and not margin.strip()):
             continue
         spaces = offsets[column] - at
         width = margins[column]

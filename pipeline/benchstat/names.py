@@ -74,11 +74,7 @@ def full_name_without(excluded: Sequence[str]) -> Extract:
 
     def extract(result: Result) -> str:
         base, parts = name_parts(result.name)
-        kept = [
-            part
-            for part in parts
-            if not part.startswith(prefixes) and not (no_procs and part[0] == "-")
-        ]
+        kept = [part for part in parts if not part.startswith(prefixes) and not (no_procs and part[0] == "-")]
         return ("*" if no_base else base) + "".join(kept)
 
     return extract

@@ -91,8 +91,7 @@ def _tails(n1: int, n2: int) -> tuple[float, ...]:
             fn, fm, total = float(n), float(m), float(n + m)
             head = [(0.0 + fm * right) / total for right in before[: min(m, end)]]
             tail = [
-                (fn * left + fm * right) / total
-                for left, right in zip(above, before[m:end], strict=False)
+                (fn * left + fm * right) / total for left, right in zip(above, before[m:end], strict=False)
             ]
             row[n] = head + tail + row[n][end:]
     tails: list[float] = []
