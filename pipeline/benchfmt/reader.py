@@ -14,10 +14,10 @@ from operator import mul
 from pathlib import Path
 from typing import BinaryIO
 
+from pipeline.benchfmt.lines import blocks, open_input
 from pipeline.benchfmt.numbers import NumberError, parse_float, parse_int
 from pipeline.benchfmt.records import (
     Config,
-    InputError,
     Record,
     Result,
     Setting,
@@ -30,14 +30,11 @@ from pipeline.benchfmt.records import (
 )
 from pipeline.benchfmt.units import tidy
 
-_BLOCK = 1 << 18
-_LONGEST_LINE = 1 << 16  # Go's scanner gives up on a line that fills its buffer
 _PREFIX = "Benchmark"
 _SAFE_DIGITS = 18
 _MOST_SHAPES = 4096
-# White space for Go; Python's own idea of it also has the four separators below.
+# White space for Go; Python's own idea of it has four separators more.
 _GO_SPACE = re.compile("[\t\n\v\f\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
-_PYTHON_ONLY_SPACE = re.compile("[\x1c-\x1f]")
 _ASCII_KEY = re.compile(r"([a-z][^\x00-\x20A-Z:\x7f-\U0010ffff]*):(.*)", re.DOTALL)
 
 
@@ -111,7 +108,7 @@ class _InputReader:
         config = self.reader.config(tuple(self.settings))
         shape_of, file = self.reader.shapes.get, self.file
         number = 0
-        for lines, plain in self._blocks(stream):
+        for lines, plain in blocks(stream, self.file):
             for line in lines:
                 number += 1
                 if line[:9] == _PREFIX:
@@ -140,52 +137,6 @@ class _InputReader:
             return self._unit_line(fields[1:])
         self.changed = self._setting(line)
         return iter(())
-
-    def _blocks(self, stream: BinaryIO) -> Iterator[tuple[list[str], bool]]:
-        """Yield the lines of one block and whether Python's white space is Go's there."""
-        rest = b""
-        count = 0
-        while True:
-            try:
-                block = stream.read(_BLOCK)
-            except OSError as error:
-                raise InputError(f"{self.file}:{count}: read {self.file}: {_reason(error)}") from error
-            end = block.rfind(b"\n") if block else len(block)
-            if block and end < 0:
-                rest += block
-                self._refuse_long([rest], count)
-                continue
-            data, rest = rest + block[: end + 1] if block else rest, block[end + 1 :]
-            text = data.decode("utf-8", "surrogateescape")
-            lines = text.split("\n")
-            if not lines[-1]:
-                lines.pop()
-            if lines and max(map(len, lines)) * 4 >= _LONGEST_LINE:
-                good = self._long_line(lines)
-                if good is not None:
-                    yield lines[:good], False
-                    self._refuse(count + good)
-            self._refuse_long([rest], count + len(lines))
-            yield lines, text.isascii() and not _PYTHON_ONLY_SPACE.search(text)
-            count += len(lines)
-            if not block:
-                return
-
-    def _long_line(self, lines: list[str]) -> int | None:
-        for index, line in enumerate(lines):
-            if (
-                len(line) * 4 >= _LONGEST_LINE
-                and len(line.encode("utf-8", "surrogateescape")) >= _LONGEST_LINE
-            ):
-                return index
-        return None
-
-    def _refuse_long(self, pending: list[bytes], count: int) -> None:
-        if len(pending[0]) >= _LONGEST_LINE:
-            self._refuse(count)
-
-    def _refuse(self, count: int) -> None:
-        raise InputError(f"{self.file}:{count}: bufio.Scanner: token too long")
 
     def _problem(self, message: str) -> SyntaxProblem:
         return SyntaxProblem(file=self.file, line=self.line, message=message)
@@ -307,30 +258,6 @@ def _is_key(text: str) -> bool:
         and not _GO_SPACE.search(text)
         and not any(unicodedata.category(char) == "Lu" for char in text)
     )
-
-
-def _reason(error: OSError) -> str:
-    """Return the system's reason as Go spells it."""
-    reason = error.strerror or str(error)
-    return reason[:1].lower() + reason[1:]
-
-
-def open_input(path: str) -> BinaryIO:
-    """Open a file for reading.
-
-    Raises:
-        InputError: with Go's wording.
-    """
-    try:
-        return Path(path).open("rb", buffering=0) if path else _missing(path)
-    except IsADirectoryError as error:
-        raise InputError(f"{path}:0: read {path}: is a directory") from error
-    except OSError as error:
-        raise InputError(f"open {path}: {_reason(error)}") from error
-
-
-def _missing(path: str) -> BinaryIO:
-    raise FileNotFoundError(2, "No such file or directory", path)
 
 
 def read(source: str | Path | Iterable[str], label: str | None = None) -> Iterator[Record]:
