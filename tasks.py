@@ -76,9 +76,11 @@ def clean(_context: Context, all: bool = False, runs: bool = False) -> None:  # 
 @task(
     auto_shortflags=False,
     iterable=["args"],
-    help={"all": "also the tests that need Go, a browser or root, which are skipped otherwise",
-          "args": "further arguments for pytest"},
-)  # fmt: skip
+    help={
+        "all": "also the tests that need Go, a browser or root, which are skipped otherwise",
+        "args": "further arguments for pytest",
+    },
+)
 def test(_context: Context, all: bool = False, args: list[str] | None = None) -> None:
     """Run the test suite."""
     from pipeline.commands import develop, entry

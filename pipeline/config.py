@@ -127,7 +127,7 @@ class _Builder:
     def _scalar(self, node: yaml.Node) -> Any:
         loader = yaml.SafeLoader("")
         try:
-            return loader.construct_object(node)  # type: ignore[no-untyped-call]
+            return loader.construct_object(node)
         except (yaml.YAMLError, ValueError) as error:
             self._error(node, (), str(error).splitlines()[0])
             return None

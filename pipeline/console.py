@@ -88,9 +88,11 @@ class Console:
             yield
             return
         with Live(
-            console=self._rich, get_renderable=self._render, refresh_per_second=_REFRESH_PER_SECOND,
+            console=self._rich,
+            get_renderable=self._render,
+            refresh_per_second=_REFRESH_PER_SECOND,
             transient=True,
-        ) as live:  # fmt: skip
+        ) as live:
             self._live = live
             try:
                 yield
@@ -105,8 +107,11 @@ class Console:
         elif self._estimate > spent:
             left = f", about {duration(self._estimate - spent)} left"
         whole = duration(time.monotonic() - self._begun)
-        return Text(f"▸ {self._stage}  {self._step}  [{duration(spent)}{left}; {whole} in all]",
-                    overflow="ellipsis", no_wrap=True)  # fmt: skip
+        return Text(
+            f"▸ {self._stage}  {self._step}  [{duration(spent)}{left}; {whole} in all]",
+            overflow="ellipsis",
+            no_wrap=True,
+        )
 
     def step(self, text: str, done: int = 0, total: int = 0) -> None:
         """See ``Progress.step``. Plain output shows a counted step at every quarter of the way."""

@@ -6,12 +6,26 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline import proc
+from pipeline.errors import HostError
 
 TIMEOUT = 120.0
 
-_PINNED = ("-c", "core.hooksPath=/dev/null", "-c", "core.autocrlf=false", "-c", "core.symlinks=false",
-           "-c", "core.fsmonitor=false", "-c", "core.quotePath=true", "-c", "apply.whitespace=nowarn",
-           "-c", "protocol.allow=never")  # fmt: skip
+_PINNED = (
+    "-c",
+    "core.hooksPath=/dev/null",
+    "-c",
+    "core.autocrlf=false",
+    "-c",
+    "core.symlinks=false",
+    "-c",
+    "core.fsmonitor=false",
+    "-c",
+    "core.quotePath=true",
+    "-c",
+    "apply.whitespace=nowarn",
+    "-c",
+    "protocol.allow=never",
+)
 
 
 def env(ceiling: Path) -> dict[str, str]:
@@ -44,8 +58,11 @@ def describe(folder: Path) -> str:
     try:
         result = proc.run(
             ["git", *_PINNED, "describe", "--always", "--dirty", "--abbrev=12"],
-            env=env(folder.parent), cwd=folder, timeout=20, merge=False,
-        )  # fmt: skip
-    except proc.HostError:
+            env=env(folder.parent),
+            cwd=folder,
+            timeout=20,
+            merge=False,
+        )
+    except HostError:
         return ""
     return result.stdout.strip() if result.ok else ""

@@ -18,10 +18,26 @@ from pipeline.values import Platform
 EXE = ".exe" if os.name == "nt" else ""
 LIST_TIMEOUT = 180.0
 
-_GOOS = {"Linux": "linux", "Darwin": "darwin", "Windows": "windows", "FreeBSD": "freebsd",
-         "OpenBSD": "openbsd", "NetBSD": "netbsd", "DragonFly": "dragonfly"}  # fmt: skip
-_GOARCH = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64", "i686": "386",
-           "i386": "386", "riscv64": "riscv64", "ppc64le": "ppc64le", "s390x": "s390x"}  # fmt: skip
+_GOOS = {
+    "Linux": "linux",
+    "Darwin": "darwin",
+    "Windows": "windows",
+    "FreeBSD": "freebsd",
+    "OpenBSD": "openbsd",
+    "NetBSD": "netbsd",
+    "DragonFly": "dragonfly",
+}
+_GOARCH = {
+    "x86_64": "amd64",
+    "amd64": "amd64",
+    "aarch64": "arm64",
+    "arm64": "arm64",
+    "i686": "386",
+    "i386": "386",
+    "riscv64": "riscv64",
+    "ppc64le": "ppc64le",
+    "s390x": "s390x",
+}
 
 
 def host_platform() -> Platform:
@@ -88,8 +104,11 @@ class Go:
         result = shell.run(
             name,
             self.command("list", "-e", f"-json={','.join(fields)}", "--", *packages),
-            env=self.env(target), cwd=self.root / "src", timeout=LIST_TIMEOUT, merge=False,
-        )  # fmt: skip
+            env=self.env(target),
+            cwd=self.root / "src",
+            timeout=LIST_TIMEOUT,
+            merge=False,
+        )
         if not result.ok:
             raise HostError(f"go list failed for {target}:\n{result.tail}", hint=f"the log is {result.log}")
         return list(_json_stream(result.stdout))

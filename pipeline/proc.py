@@ -26,8 +26,21 @@ CAPTURE_LIMIT = 256 * 1024 * 1024
 TAIL_LINES = 30
 
 # What the host itself needs; everything else a program sees is passed by the caller.
-_BASE_VARIABLES = ("PATH", "HOME", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC",
-                   "PATHEXT", "USERPROFILE", "LOCALAPPDATA", "APPDATA")  # fmt: skip
+_BASE_VARIABLES = (
+    "PATH",
+    "HOME",
+    "TMPDIR",
+    "TEMP",
+    "TMP",
+    "SYSTEMROOT",
+    "SYSTEMDRIVE",
+    "WINDIR",
+    "COMSPEC",
+    "PATHEXT",
+    "USERPROFILE",
+    "LOCALAPPDATA",
+    "APPDATA",
+)
 
 # Lines by which a tool says that the machine, and not its input, is at fault.
 _HOST_CAUSES = (
@@ -231,10 +244,16 @@ def run(
     if _registry.stopping.is_set():
         raise InterruptedRunError("interrupted")
     return Result(
-        argv=words, returncode=usage.returncode, stdout=b"".join(capture.out).decode("utf-8", "replace"),
-        tail=capture.tail(), seconds=time.monotonic() - started, cpu_seconds=usage.cpu_seconds,
-        max_rss=usage.max_rss, timed_out=timed_out, log=log,
-    )  # fmt: skip
+        argv=words,
+        returncode=usage.returncode,
+        stdout=b"".join(capture.out).decode("utf-8", "replace"),
+        tail=capture.tail(),
+        seconds=time.monotonic() - started,
+        cpu_seconds=usage.cpu_seconds,
+        max_rss=usage.max_rss,
+        timed_out=timed_out,
+        log=log,
+    )
 
 
 def _await(usage: _Usage, timeout: float) -> bool:
@@ -254,10 +273,14 @@ def _start(
 ) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
-            words, env=dict(env), cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            words,
+            env=dict(env),
+            cwd=cwd,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT if merge else subprocess.PIPE,
             start_new_session=POSIX,
-        )  # fmt: skip
+        )
     except FileNotFoundError as error:
         missing = words[0] if cwd is None or cwd.is_dir() else str(cwd)
         raise HostError(f"cannot start {words[0]}: {missing} not found") from error

@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import stat
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -193,14 +194,11 @@ def remove_tree(path: Path) -> None:
     if path.is_symlink() or path.is_file():
         path.unlink()
         return
-    shutil.rmtree(path, onexc=retry) if _HAS_ONEXC else _rmtree_311(path, retry)
-
-
-_HAS_ONEXC = "onexc" in (shutil.rmtree.__kwdefaults__ or {})
-
-
-def _rmtree_311(path: Path, retry: Callable[[Callable[..., Any], str, BaseException], None]) -> None:
-    shutil.rmtree(path, onerror=lambda function, name, info: retry(function, name, info[1]))
+    # `onerror` is deprecated from 3.12 on and `onexc` unknown before it.
+    if sys.version_info >= (3, 12):
+        shutil.rmtree(path, onexc=retry)
+    else:
+        shutil.rmtree(path, onerror=lambda function, name, info: retry(function, name, info[1]))
 
 
 def is_cache(path: Path) -> bool:

@@ -42,11 +42,18 @@ def run(shell: proc.Shell, binary: TestBinary, go: Go, benchmark: str, profile: 
     result = shell.run(
         f"bench-{binary.side}-{binary.package.replace('/', '_')}-{benchmark}",
         [
-            binary.path, "-test.run=^$", f"-test.bench=^{benchmark}$", f"-test.benchtime={profile.benchtime}",
-            "-test.benchmem", "-test.count=1", f"-test.timeout={limit}s",
+            binary.path,
+            "-test.run=^$",
+            f"-test.bench=^{benchmark}$",
+            f"-test.benchtime={profile.benchtime}",
+            "-test.benchmem",
+            "-test.count=1",
+            f"-test.timeout={limit}s",
         ],
-        env=go.env(extra={"GOROOT": str(binary.goroot)}), cwd=binary.cwd, timeout=limit + 10,
-    )  # fmt: skip
+        env=go.env(extra={"GOROOT": str(binary.goroot)}),
+        cwd=binary.cwd,
+        timeout=limit + 10,
+    )
     if not result.ok:
         raise SampleError(_why(result, limit), result.log)
     config = tuple(line for line in result.stdout.splitlines() if _CONFIG.fullmatch(line))

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pipeline.benchfmt.reader import Reader, open_input
+from pipeline.benchfmt.lines import open_input
+from pipeline.benchfmt.reader import Reader
 from pipeline.benchfmt.records import Record
 
 

@@ -9,32 +9,32 @@ from __future__ import annotations
 import io
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from operator import mul
 from pathlib import Path
 from typing import BinaryIO
 
+from pipeline.benchfmt.lines import blocks, open_input
 from pipeline.benchfmt.numbers import NumberError, parse_float, parse_int
 from pipeline.benchfmt.records import (
     Config,
-    InputError,
     Record,
     Result,
     Setting,
     SyntaxProblem,
     Unit,
     UnitMetadata,
+    UnitSet,
     UnitTable,
     rescale,
 )
 from pipeline.benchfmt.units import tidy
 
-_BLOCK = 1 << 18
-_LONGEST_LINE = 1 << 16  # Go's scanner gives up on a line that fills its buffer
 _PREFIX = "Benchmark"
 _SAFE_DIGITS = 18
-# White space for Go; Python's own idea of it also has the four separators below.
+_MOST_SHAPES = 4096
+# White space for Go; Python's own idea of it has four separators more.
 _GO_SPACE = re.compile("[\t\n\v\f\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
-_PYTHON_ONLY_SPACE = re.compile("[\x1c-\x1f]")
 _ASCII_KEY = re.compile(r"([a-z][^\x00-\x20A-Z:\x7f-\U0010ffff]*):(.*)", re.DOTALL)
 
 
@@ -44,8 +44,8 @@ class Reader:
     def __init__(self) -> None:
         self.units = UnitTable()
         self._configs: dict[tuple[Setting, ...], Config] = {}
-        self._shapes: dict[tuple[str, ...], _Shape] = {}
-        self._unit_sets: dict[tuple[Unit, ...], tuple[Unit, ...]] = {}
+        self.shapes: dict[tuple[str, ...], _Shape] = {}
+        self._unit_sets: dict[tuple[Unit, ...], UnitSet] = {}
 
     def read(self, stream: BinaryIO, file_name: str, label: str | None = None) -> Iterator[Record]:
         """Yield the records of ``stream``.
@@ -65,17 +65,18 @@ class Reader:
             found = self._configs[settings] = Config(settings)
         return found
 
-    def shape(self, written: tuple[str, ...]) -> _Shape:
-        """Return what is known about a line with these units."""
-        found = self._shapes.get(written)
-        if found is None:
-            found = self._shapes[written] = _Shape(written)
-            found.units = self.unit_set(found.units)
-        return found
+    def remember(self, written: tuple[str, ...]) -> None:
+        """Prepare for more lines with these units."""
+        if written not in self.shapes and len(self.shapes) < _MOST_SHAPES:
+            shape = self.shapes[written] = _Shape(written)
+            shape.units = self.unit_set(shape.units)
 
-    def unit_set(self, units: tuple[Unit, ...]) -> tuple[Unit, ...]:
+    def unit_set(self, units: tuple[Unit, ...]) -> UnitSet:
         """Return the shared tuple equal to ``units``."""
-        return self._unit_sets.setdefault(units, units)
+        found = self._unit_sets.get(units)
+        if found is None:
+            found = self._unit_sets[units] = UnitSet(units)
+        return found
 
 
 class _Shape:
@@ -88,7 +89,9 @@ class _Shape:
         tidied = [(tidy(unit), unit) for unit in written]
         factors = tuple(factor for (_, factor), _ in tidied)
         self.factors = None if set(factors) == {1.0} else factors
-        self.units = tuple(Unit(name, "" if factor == 1 else unit) for (name, factor), unit in tidied)
+        self.units: tuple[Unit, ...] = tuple(
+            Unit(name, "" if factor == 1 else unit) for (name, factor), unit in tidied
+        )
 
 
 class _InputReader:
@@ -99,75 +102,41 @@ class _InputReader:
         self.file = file_name or "<unknown>"
         self.settings: list[Setting] = [Setting(".file", label, False)] if label else []
         self.line = 0
+        self.changed = False
 
     def records(self, stream: BinaryIO) -> Iterator[Record]:
         config = self.reader.config(tuple(self.settings))
-        shape_of, file = self.reader.shape, self.file
+        shape_of, file = self.reader.shapes.get, self.file
         number = 0
-        for lines, plain in self._blocks(stream):
+        for lines, plain in blocks(stream, self.file):
             for line in lines:
                 number += 1
                 if line[:9] == _PREFIX:
-                    if plain and (result := _fast(line, config, shape_of, file, number)) is not None:
-                        yield result
-                        continue
+                    # Nearly all there is to do is the ordinary line; the exact reader does the rest.
+                    fields = line.split()
+                    shape = shape_of(tuple(fields[3::2]))
+                    if plain and shape is not None:
+                        result = _ordinary(fields, shape, config, file, number)
+                        if result is not None:
+                            yield result
+                            continue
                     self.line = number
                     record = self._benchmark(line.removesuffix("\r"), config)
                     if record is not None:
                         yield record
                 elif line:
                     self.line = number
-                    line = line.removesuffix("\r")
-                    if line[:4] == "Unit" and (fields := _split(line))[0] == "Unit":
-                        yield from self._unit_line(fields[1:])
-                    elif self._setting(line):
+                    yield from self._other(line.removesuffix("\r"))
+                    if self.changed:
                         config = self.reader.config(tuple(self.settings))
+                        self.changed = False
 
-    def _blocks(self, stream: BinaryIO) -> Iterator[tuple[list[str], bool]]:
-        """Yield the lines of one block and whether Python's white space is Go's there."""
-        rest = b""
-        count = 0
-        while True:
-            try:
-                block = stream.read(_BLOCK)
-            except OSError as error:
-                raise InputError(f"{self.file}:{count}: read {self.file}: {_reason(error)}") from error
-            end = block.rfind(b"\n") if block else len(block)
-            if block and end < 0:
-                rest += block
-                self._refuse_long([rest], count)
-                continue
-            data, rest = rest + block[: end + 1] if block else rest, block[end + 1 :]
-            text = data.decode("utf-8", "surrogateescape")
-            lines = text.split("\n")
-            if not lines[-1]:
-                lines.pop()
-            if lines and max(map(len, lines)) * 4 >= _LONGEST_LINE:
-                good = self._long_line(lines)
-                if good is not None:
-                    yield lines[:good], False
-                    self._refuse(count + good)
-            self._refuse_long([rest], count + len(lines))
-            yield lines, not _PYTHON_ONLY_SPACE.search(text)
-            count += len(lines)
-            if not block:
-                return
-
-    def _long_line(self, lines: list[str]) -> int | None:
-        for index, line in enumerate(lines):
-            if (
-                len(line) * 4 >= _LONGEST_LINE
-                and len(line.encode("utf-8", "surrogateescape")) >= _LONGEST_LINE
-            ):
-                return index
-        return None
-
-    def _refuse_long(self, pending: list[bytes], count: int) -> None:
-        if len(pending[0]) >= _LONGEST_LINE:
-            self._refuse(count)
-
-    def _refuse(self, count: int) -> None:
-        raise InputError(f"{self.file}:{count}: bufio.Scanner: token too long")
+    def _other(self, line: str) -> Iterator[Record]:
+        """Read a line that is no benchmark line: unit metadata, configuration, or nothing."""
+        if line[:4] == "Unit" and (fields := _split(line))[0] == "Unit":
+            return self._unit_line(fields[1:])
+        self.changed = self._setting(line)
+        return iter(())
 
     def _problem(self, message: str) -> SyntaxProblem:
         return SyntaxProblem(file=self.file, line=self.line, message=message)
@@ -191,6 +160,7 @@ class _InputReader:
                 return self._problem("missing units")
         if not raw:
             return self._problem("missing measurements")
+        self.reader.remember(tuple(fields[3::2]))
         units, values = rescale(fields[3::2], raw)
         units = self.reader.unit_set(units)
         return Result(config, fields[0][len(_PREFIX) :], iterations, units, values, raw, self.file, self.line)
@@ -235,27 +205,26 @@ class _InputReader:
         return True
 
 
-def _fast(
-    line: str, config: Config, shape_of: Callable[[tuple[str, ...]], _Shape], file: str, number: int
-) -> Result | None:
-    """Read an ordinary benchmark line, or return None for the slow and exact reader to decide."""
-    fields = line.split()
-    count = fields[1] if len(fields) > 3 else ""
-    if len(fields) & 1 or not line.isascii() or not count.isdigit() or len(count) > _SAFE_DIGITS:
+def _ordinary(fields: list[str], shape: _Shape, config: Config, file: str, number: int) -> Result | None:
+    """Read pairs of plain numbers and known units in ASCII, or leave the line to the exact reader.
+
+    Python reads more than Go does as an integer or a float, so whatever is not plain is left.
+    """
+    count = fields[1]
+    if len(fields) & 1 or not count.isdigit() or len(count) > _SAFE_DIGITS:
         return None
     try:
         raw = list(map(float, fields[2::2]))
     except ValueError:
         return None
     total = sum(raw)
-    if total - total != 0:  # an infinity or a NaN, which Go may have refused
+    if total - total != 0:  # an infinity or a NaN
         return None
-    shape = shape_of(tuple(fields[3::2]))
-    values: list[float] = raw
+    values = raw
     if shape.factors is not None:
-        if 0.0 in raw:
+        if 0.0 in raw:  # keeps the unit it was written with
             return None
-        values = [value * factor for value, factor in zip(raw, shape.factors, strict=True)]
+        values = list(map(mul, raw, shape.factors))
     return Result(config, fields[0][9:], int(count), shape.units, values, raw, file, number)
 
 
@@ -289,30 +258,6 @@ def _is_key(text: str) -> bool:
         and not _GO_SPACE.search(text)
         and not any(unicodedata.category(char) == "Lu" for char in text)
     )
-
-
-def _reason(error: OSError) -> str:
-    """Return the system's reason as Go spells it."""
-    reason = error.strerror or str(error)
-    return reason[:1].lower() + reason[1:]
-
-
-def open_input(path: str) -> BinaryIO:
-    """Open a file for reading.
-
-    Raises:
-        InputError: with Go's wording.
-    """
-    try:
-        return Path(path).open("rb", buffering=0) if path else _missing(path)
-    except IsADirectoryError as error:
-        raise InputError(f"{path}:0: read {path}: is a directory") from error
-    except OSError as error:
-        raise InputError(f"open {path}: {_reason(error)}") from error
-
-
-def _missing(path: str) -> BinaryIO:
-    raise FileNotFoundError(2, "No such file or directory", path)
 
 
 def read(source: str | Path | Iterable[str], label: str | None = None) -> Iterator[Record]:

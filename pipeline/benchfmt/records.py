@@ -59,6 +59,13 @@ class Unit(NamedTuple):
     written: str = ""
 
 
+class UnitSet(tuple[Unit, ...]):
+    """The units of a line, shared by all lines that have them; hashed by identity, which is much faster."""
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+
+
 class Result(NamedTuple):
     """One benchmark line.
 

@@ -146,10 +146,10 @@ def _show_plan(plan: Plan, options: Options) -> None:
         f"series    {plan.series.name}: {plan.series.subject}",
         *(f"          {patch.name}" for patch in plan.series.patches),
         f"base      {plan.base}",
-        f"profile   {profile.name}: {profile.rounds} rounds of pairs, {profile.confirm_rounds} to confirm, at most"
-        f" {profile.max_rounds}; benchtime {profile.benchtime}; toolchain {profile.toolchain}",
+        f"profile   {profile.name}: {profile.rounds} rounds of pairs, {profile.confirm_rounds} to confirm, "
+        f"at most {profile.max_rounds}; benchtime {profile.benchtime}; toolchain {profile.toolchain}",
         *(
-            f"cell      {cell.id}: {'measured here' if cell.native else 'compiled'}, where the series reaches it"
+            f"cell      {cell.id}: {'measured here' if cell.native else 'compiled'}, if it is reached"
             for cell in plan.cells
         ),
         *(f"tests     {package}: {', '.join(names)}" for package, names in plan.series.tests.items()),

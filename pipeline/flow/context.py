@@ -143,7 +143,7 @@ def _check_resumable(folder: Path, plan: Plan) -> None:
     if started.plan_digest != plan.digest:
         raise UsageError(
             f"the run in {folder} was started under another plan",
-            meaning="the series, matrix.yml or the options changed since: the numbers would not belong together",
+            meaning="series, matrix.yml or options changed since: the numbers would not belong together",
             hint="start a new run without --resume, or give the options of the first start",
         )
     ends = [r for r in records if isinstance(r, RunEnded)]

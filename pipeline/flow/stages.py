@@ -45,9 +45,13 @@ def execute(context: Context) -> None:
     source = fetch(context)
     patched = apply(context, source)
     builder = build.Builder(
-        store=context.store, shell=context.shell, base=source, host=context.plan.host, jobs=context.jobs,
+        store=context.store,
+        shell=context.shell,
+        base=source,
+        host=context.plan.host,
+        jobs=context.jobs,
         work=context.work,
-    )  # fmt: skip
+    )
     reach = find_reach(context, builder, patched)
     compile_platforms(context, builder, patched, reach)
     toolchain = build_toolchain(context, builder, patched)
@@ -147,9 +151,15 @@ def compile_platforms(
 
     with context.stage("compile"):
         results = compile_gate.check(
-            context.shell, before=_go(builder, builder.base), after=_go(builder, patched.tree),
-            cells=plan.cells, reach=reach, packages=plan.series.packages, jobs=context.jobs, each=each,
-        )  # fmt: skip
+            context.shell,
+            before=_go(builder, builder.base),
+            after=_go(builder, patched.tree),
+            cells=plan.cells,
+            reach=reach,
+            packages=plan.series.packages,
+            jobs=context.jobs,
+            each=each,
+        )
         failed = [result for result in results if result.status == "fail"]
         if failed:
             shown = "\n".join(f"{one.cell}: {one.subject}\n{_indent(one.detail)}" for one in failed)
@@ -225,9 +235,14 @@ def run_tests(context: Context, cell: Cell, sides: Sides) -> None:
             test_gate.require(package, names, present, "tests")
             on_base = test_gate.list_functions(context.shell, pair.base, sides.go["base"])
             test_gate.check(
-                context.shell, cell=cell, pair=pair, names=names, on_base=on_base,
-                timeout=context.plan.profile.test_timeout, each=each,
-            )  # fmt: skip
+                context.shell,
+                cell=cell,
+                pair=pair,
+                names=names,
+                on_base=on_base,
+                timeout=context.plan.profile.test_timeout,
+                each=each,
+            )
         if failed:
             shown = "\n".join(f"{one.subject} ({one.transition})\n{_indent(one.detail)}" for one in failed)
             raise PatchError(
@@ -255,11 +270,17 @@ def run_benchmarks(context: Context, cell: Cell, sides: Sides) -> None:
                 if name not in on_base:
                     _new_benchmark(context, cell, package, name)
         setup = measure.Setup(
-            shell=context.shell, cell=cell, profile=plan.profile,
+            shell=context.shell,
+            cell=cell,
+            profile=plan.profile,
             rules=Rules(threshold=plan.threshold, confirm_rounds=plan.profile.confirm_rounds),
-            seed=context.run_id, binaries=sides.binaries, go=sides.go, file=context.bench_file(cell.id),
-            record=context.ledger.append, progress=context.progress,
-        )  # fmt: skip
+            seed=context.run_id,
+            binaries=sides.binaries,
+            go=sides.go,
+            file=context.bench_file(cell.id),
+            record=context.ledger.append,
+            progress=context.progress,
+        )
         # One machine measures one thing at a time, whoever asks.
         with context.store.lock("machine", "this machine's benchmarks"):
             measure.measure(setup, targets, list(context.ledger.records))
@@ -297,6 +318,6 @@ def conclude(context: Context, reach: Mapping[str, Reach]) -> None:
                 goos=cell.platform.goos,
                 goarch=cell.platform.goarch,
                 exercise=level,
-                reason=reason,  # type: ignore[arg-type]  # one of the literals above
+                reason=reason,
             )
         )

@@ -16,9 +16,16 @@ TIMEOUT = 1800.0
 
 
 def check(
-    shell: proc.Shell, *, before: Go, after: Go, cells: Sequence[Cell], reach: Mapping[str, Reach],
-    packages: Sequence[str], jobs: int, each: Callable[[GateResult], None],
-) -> list[GateResult]:  # fmt: skip
+    shell: proc.Shell,
+    *,
+    before: Go,
+    after: Go,
+    cells: Sequence[Cell],
+    reach: Mapping[str, Reach],
+    packages: Sequence[str],
+    jobs: int,
+    each: Callable[[GateResult], None],
+) -> list[GateResult]:
     """Build the changed packages and ``packages`` on each reached cell, ``jobs`` platforms at a time.
 
     A failure is charged only when the baseline compiles. ``each`` is called as results arrive.
@@ -54,10 +61,14 @@ def _cell(
     old = _build(shell, before, cell, packages, width, "base")
     _blame_host(old, cell)
     return GateResult(
-        gate="compile", cell=cell.id, subject=subject, status="fail" if old.ok else "baseline-fails",
-        seconds=first.seconds + old.seconds, detail=first.tail,
+        gate="compile",
+        cell=cell.id,
+        subject=subject,
+        status="fail" if old.ok else "baseline-fails",
+        seconds=first.seconds + old.seconds,
+        detail=first.tail,
         log=first.log.name if first.log else "",
-    )  # fmt: skip
+    )
 
 
 def _build(
@@ -66,14 +77,19 @@ def _build(
     return shell.run(
         f"compile-{cell.id}-{role}",
         go.command("build", "-trimpath", f"-p={width}", *(f"./{package}" for package in packages)),
-        env=go.env(cell.platform), cwd=go.root / "src", timeout=TIMEOUT,
-    )  # fmt: skip
+        env=go.env(cell.platform),
+        cwd=go.root / "src",
+        timeout=TIMEOUT,
+    )
 
 
 def _blame_host(result: proc.Result, cell: Cell) -> None:
     if cause := result.host_cause():
-        raise HostError(f"compiling for {cell.platform} was stopped by this machine: {cause}",
-                        hint=f"the log is {result.log}")  # fmt: skip
+        raise HostError(
+            f"compiling for {cell.platform} was stopped by this machine: {cause}",
+            hint=f"the log is {result.log}",
+        )
     if result.timed_out:
-        raise HostError(f"compiling for {cell.platform} took longer than {TIMEOUT:.0f} s",
-                        hint=f"the log is {result.log}")  # fmt: skip
+        raise HostError(
+            f"compiling for {cell.platform} took longer than {TIMEOUT:.0f} s", hint=f"the log is {result.log}"
+        )

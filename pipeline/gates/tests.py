@@ -29,9 +29,12 @@ class Pair:
 def list_functions(shell: proc.Shell, binary: TestBinary, go: Go) -> frozenset[str]:
     """The tests and benchmarks that a binary holds."""
     result = shell.run(
-        f"list-{binary.side}-{binary.package.replace('/', '_')}", [binary.path, "-test.list=.*"],
-        env=go.env(extra={"GOROOT": str(binary.goroot)}), cwd=binary.cwd, timeout=LIST_TIMEOUT,
-    )  # fmt: skip
+        f"list-{binary.side}-{binary.package.replace('/', '_')}",
+        [binary.path, "-test.list=.*"],
+        env=go.env(extra={"GOROOT": str(binary.goroot)}),
+        cwd=binary.cwd,
+        timeout=LIST_TIMEOUT,
+    )
     if not result.ok:
         raise HostError(
             f"the {binary.side} test binary of {binary.package} cannot list its tests:\n{result.tail}",
@@ -51,9 +54,15 @@ def require(package: str, wanted: Sequence[str], present: frozenset[str], key: s
 
 
 def check(
-    shell: proc.Shell, *, cell: Cell, pair: Pair, names: Sequence[str], on_base: frozenset[str],
-    timeout: int, each: Callable[[GateResult], None],
-) -> None:  # fmt: skip
+    shell: proc.Shell,
+    *,
+    cell: Cell,
+    pair: Pair,
+    names: Sequence[str],
+    on_base: frozenset[str],
+    timeout: int,
+    each: Callable[[GateResult], None],
+) -> None:
     """Run ``names`` of one package on both sides and report one result a test.
 
     ``on_base`` is what the baseline has: a test that it lacks is ``new`` and judged on its own.
@@ -74,8 +83,17 @@ def check(
             status, transition = _repeat(shell, pair, name, timeout, transition)
         else:
             status = "skipped" if after.outcome == "skip" else "pass"
-        each(_result(cell, pair, name, status, transition, after.seconds,
-                     after.output if after.outcome == "fail" else ""))  # fmt: skip
+        each(
+            _result(
+                cell,
+                pair,
+                name,
+                status,
+                transition,
+                after.seconds,
+                after.output if after.outcome == "fail" else "",
+            )
+        )
 
 
 def _repeat(
@@ -99,11 +117,15 @@ def _run(
     result = shell.run(
         f"test-{binary.side}-{binary.package.replace('/', '_')}{suffix}",
         [binary.path, "-test.v=test2json", f"-test.run={pattern}", f"-test.timeout={timeout}s"],
-        env=go.env(extra={"GOROOT": str(binary.goroot)}), cwd=binary.cwd, timeout=timeout + 30,
-    )  # fmt: skip
+        env=go.env(extra={"GOROOT": str(binary.goroot)}),
+        cwd=binary.cwd,
+        timeout=timeout + 30,
+    )
     if (cause := result.host_cause()) and not result.ok:
-        raise HostError(f"the tests of {binary.package} were stopped by this machine: {cause}",
-                        hint=f"the log is {result.log}")  # fmt: skip
+        raise HostError(
+            f"the tests of {binary.package} were stopped by this machine: {cause}",
+            hint=f"the log is {result.log}",
+        )
     return events.parse(result.stdout, crashed=not result.ok)
 
 
@@ -112,6 +134,12 @@ def _result(
 ) -> GateResult:
     package = pair.patched.package
     return GateResult(
-        gate="test", cell=cell.id, subject=f"{package}.{name}", status=status, transition=transition,
-        seconds=seconds, detail=detail, log=f"test-patched-{package.replace('/', '_')}.log",
-    )  # fmt: skip
+        gate="test",
+        cell=cell.id,
+        subject=f"{package}.{name}",
+        status=status,
+        transition=transition,
+        seconds=seconds,
+        detail=detail,
+        log=f"test-patched-{package.replace('/', '_')}.log",
+    )

@@ -57,9 +57,12 @@ def _failure(
         return HostError(f"applying {patch.name} was stopped by this machine: {cause}")
     output = result.stdout
     reverse = git.run(
-        shell, f"apply-{index:04d}-reverse", ["apply", "-p1", "--check", "--reverse", "-"],
-        cwd=root, stdin=patch.content,
-    )  # fmt: skip
+        shell,
+        f"apply-{index:04d}-reverse",
+        ["apply", "-p1", "--check", "--reverse", "-"],
+        cwd=root,
+        stdin=patch.content,
+    )
     if reverse.ok:
         return PatchError(
             f"{patch.name} is already applied: the tree holds its result",

@@ -16,8 +16,17 @@ _INDEX_MODE = re.compile(r"^index [0-9a-f]+\.\.[0-9a-f]+ (\d+)$")
 _HUNK = re.compile(r"^@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
 _PLAIN_MODES = {"100644"}
 # Controls that reorder or hide text (CVE-2021-42574). Tab is Go's own indentation.
-_HIDDEN = {0x00AD, 0x061C, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065),
-           *range(0x2066, 0x206A), 0xFEFF, *range(0xE0000, 0xE0080)}  # fmt: skip
+_HIDDEN = {
+    0x00AD,
+    0x061C,
+    0x180E,
+    *range(0x200B, 0x2010),
+    *range(0x202A, 0x202F),
+    *range(0x2060, 0x2065),
+    *range(0x2066, 0x206A),
+    0xFEFF,
+    *range(0xE0000, 0xE0080),
+}
 
 
 def check(name: str, content: bytes) -> tuple[str, ...]:
@@ -25,8 +34,8 @@ def check(name: str, content: bytes) -> tuple[str, ...]:
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise _refused(name, line, "not UTF-8: binary or otherwise unreadable content") from error
+        at = content[: error.start].count(b"\n") + 1
+        raise _refused(name, at, "not UTF-8: binary or otherwise unreadable content") from error
     files: list[str] = []
     reader = _Hunks()
     for number, line in enumerate(text.split("\n"), 1):

@@ -67,9 +67,12 @@ def of_cell(shell: proc.Shell, cell: Cell, before: Go, after: Go, changed: Seque
         if not packages:
             break
         rows = go.list(
-            shell, f"list-{cell.id}-{role}", [f"./{package}" for package in packages],
-            target=cell.platform, fields=("ImportPath", "Dir", *_CODE, *_TESTS),
-        )  # fmt: skip
+            shell,
+            f"list-{cell.id}-{role}",
+            [f"./{package}" for package in packages],
+            target=cell.platform,
+            fields=("ImportPath", "Dir", *_CODE, *_TESTS),
+        )
         for row in rows:
             package = str(row["ImportPath"])
             for kinds, into in ((_CODE, code), (_TESTS, tests)):
@@ -78,6 +81,8 @@ def of_cell(shell: proc.Shell, cell: Cell, before: Go, after: Go, changed: Seque
                     into.setdefault(package, set()).update(hit)
     files = {name for group in (code, tests) for names in group.values() for name in names}
     return Reach(
-        platform=cell.platform, packages=tuple(sorted(code)),
-        test_packages=tuple(sorted(set(tests) - set(code))), files=tuple(sorted(files)),
-    )  # fmt: skip
+        platform=cell.platform,
+        packages=tuple(sorted(code)),
+        test_packages=tuple(sorted(set(tests) - set(code))),
+        files=tuple(sorted(files)),
+    )

@@ -101,11 +101,17 @@ def load(folder: Path) -> Series:
         raise UsageError("\n".join(missing))
     patches = tuple(_read(folder / name) for name in model.patches)
     return Series(
-        name=model.series, subject=model.subject, issue=model.issue, base=model.base, root=folder,
-        patches=patches, packages=tuple(model.packages), tests=_frozen(model.tests),
+        name=model.series,
+        subject=model.subject,
+        issue=model.issue,
+        base=model.base,
+        root=folder,
+        patches=patches,
+        packages=tuple(model.packages),
+        tests=_frozen(model.tests),
         benchmarks=_frozen(model.benchmarks),
         digest=digest([model.model_dump(mode="json"), [patch.sha256 for patch in patches]]),
-    )  # fmt: skip
+    )
 
 
 def _frozen(lists: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
@@ -120,9 +126,12 @@ def _read(path: Path) -> Patch:
         raise UsageError(f"{path}: larger than {MAX_PATCH_BYTES} bytes")
     files = lint.check(path.name, content)
     return Patch(
-        name=path.name, subject=_subject(content), sha256=hashlib.sha256(content).hexdigest(),
-        content=content, files=files,
-    )  # fmt: skip
+        name=path.name,
+        subject=_subject(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        content=content,
+        files=files,
+    )
 
 
 def _subject(content: bytes) -> str:

@@ -82,14 +82,17 @@ def make(request: Request) -> Plan:
     base = request.base or matrix.base
     host = host_platform()
     name = request.profile
-    entry = matrix.profiles[name]  # type: ignore[index]  # checked above
-    limits = matrix.thresholds[name]  # type: ignore[index]
+    entry = matrix.profiles[name]
+    limits = matrix.thresholds[name]
     _check_range(series, base)
     return Plan(
-        series=series, base=base, profile=Profile(name=name, **entry.model_dump()),
+        series=series,
+        base=base,
+        profile=Profile(name=name, **entry.model_dump()),
         threshold=Threshold(**limits.model_dump()),
-        cells=_select(_cells(matrix, host), request.cells), host=host,
-    )  # fmt: skip
+        cells=_select(_cells(matrix, host), request.cells),
+        host=host,
+    )
 
 
 def _check_range(series: Series, base: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -92,21 +93,24 @@ def _center(values: Sequence[float]) -> Center:
 
 def _row(one: pairs.PairedSeries, verdict: Verdict | None) -> BenchmarkRow:
     compared = unpaired.compare(sorted(one.base), sorted(one.patched), 0.05)
-    common = {
-        "package": one.key.package,
-        "name": one.key.name,
-        "unit": one.key.unit,
-        "n": len(one.rounds),
-        "base": _center(one.base),
-        "patched": _center(one.patched),
-        "benchstat_p": compared.p,
-    }
+    row = BenchmarkRow(
+        package=one.key.package,
+        name=one.key.name,
+        unit=one.key.unit,
+        n=len(one.rounds),
+        base=_center(one.base),
+        patched=_center(one.patched),
+        benchstat_p=compared.p,
+        verdict="inconclusive",
+        reason="screening did not finish",
+    )
     if verdict is None:
-        return BenchmarkRow(**common, verdict="inconclusive", reason="screening did not finish")
+        return row
     summary = verdict.summary
-    return BenchmarkRow(
-        **common,
+    return dataclasses.replace(
+        row,
         verdict=verdict.word,
+        reason="",
         ratio=_exp(summary.estimate),
         ci=(_exp(summary.low), _exp(summary.high)),
         p=summary.p,

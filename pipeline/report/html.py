@@ -28,15 +28,25 @@ class Mark:
 def render(report: RunReport, tables: Mapping[str, str], logs: Sequence[str]) -> str:
     """The page. Everything from outside is escaped by the template engine."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("pipeline.report"), undefined=jinja2.StrictUndefined, autoescape=True,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=jinja2.PackageLoader("pipeline.report"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     return environment.get_template("report.html.j2").render(
-        report=report, tables=tables, logs=logs, duration=duration, interval=markdown.interval,
-        p_value=markdown.p_value, verdict=markdown.verdict, center=markdown.center,
-        plots={cell.id: _plot(report, cell.benchmarks) for cell in report.cells}, width=PLOT_WIDTH,
+        report=report,
+        tables=tables,
+        logs=logs,
+        duration=duration,
+        interval=markdown.interval,
+        p_value=markdown.p_value,
+        verdict=markdown.verdict,
+        center=markdown.center,
+        plots={cell.id: _plot(report, cell.benchmarks) for cell in report.cells},
+        width=PLOT_WIDTH,
         version=report.source.version if report.source else report.plan["base"],
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +73,8 @@ def _plot(report: RunReport, rows: Sequence[BenchmarkRow]) -> Plot:
 
     marks = tuple(
         Mark(low=x(row.ci[0] - 1), high=x(row.ci[1] - 1), center=x(row.ratio - 1))
-        if math.isfinite(row.ratio) else None
+        if math.isfinite(row.ratio)
+        else None
         for row in rows
-    )  # fmt: skip
+    )
     return Plot(limit=limit, zero=x(0), margin_low=x(-margin), margin_high=x(margin), marks=marks)

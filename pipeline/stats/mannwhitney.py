@@ -103,33 +103,55 @@ def _tails(n1: int, n2: int) -> tuple[float, ...]:
 
 
 def _tied_tail(n1: int, ties: tuple[int, ...], twice_u: int) -> int:
-    """Number of ways to choose the first sample's ranks with twice its U at most ``twice_u``.
-
-    A polynomial in which each coefficient counts the choices with one value of twice the rank sum, held as
-    one large integer with a fixed number of bits a coefficient: shifting multiplies, and the sum of the
-    coefficients is the remainder modulo the base less one. Sums beyond the tail are cut off on the way.
-    """
+    """Number of ways to choose the first sample's ranks with twice its U at most ``twice_u``."""
     total = sum(ties)
     bits = math.comb(total, n1).bit_length() + 1
-    # Ranks start at 1, so a choice of r ranks has at least r (r + 1) as twice its sum; count from there on
-    # by taking ranks from 0 and no more than what the bound allows.
-    bound = twice_u + n1 * (n1 + 1) - 2 * n1
-    mask = (1 << (bits * (bound + 1))) - 1
+    if 2 * n1 == total:
+        # Equal sizes: the distribution is its own mirror image, so a pattern and its reverse share one.
+        ties = min(ties, ties[::-1])
+    # The distribution counts ranks from 0, so the least sum of n1 of them is n1 (n1 - 1) / 2.
+    digits = twice_u + n1 * (n1 - 1) + 1
+    tail = _tied_distribution(n1, ties, bits) & ((1 << (bits * digits)) - 1)
+    # The sum of digits is the remainder modulo the base less one.
+    return tail % ((1 << bits) - 1)
+
+
+@lru_cache(maxsize=4096)
+def _tied_distribution(n1: int, ties: tuple[int, ...], bits: int) -> int:
+    """Distribution of twice the rank sum of ``n1`` of the tied ranks, counted from 0.
+
+    A polynomial whose coefficients are the numbers of choices, held as one large integer with ``bits`` bits
+    a coefficient: shifting multiplies. The lower and the upper half of the ranks are worked out apart,
+    because halves recur far more often than whole patterns, and then combined.
+    """
+    half, seen = 0, 0
+    while 2 * seen < sum(ties):
+        seen += ties[half]
+        half += 1
+    low = _partial_distribution(n1, ties[:half], bits)
+    high = _partial_distribution(n1, ties[half:], bits)
+    shift = 2 * bits * seen  # every rank of the upper half is higher by the size of the lower half
+    return sum(
+        (low[k] * high[n1 - k]) << (shift * (n1 - k)) for k in range(n1 + 1) if low[k] and high[n1 - k]
+    )
+
+
+@lru_cache(maxsize=4096)
+def _partial_distribution(n1: int, ties: tuple[int, ...], bits: int) -> tuple[int, ...]:
+    """Distributions of twice the rank sum for every number of choices up to ``n1``."""
     counts = [1] + [0] * n1
     seen = 0
     for size in ties:
-        weight = bits * (2 * seen + size - 1)  # twice the shared rank, from 0
-        left = total - seen - size
+        weight = bits * (2 * seen + size - 1)  # twice the shared rank
         seen += size
         ways = [math.comb(size, r) for r in range(size + 1)]
-        for chosen in range(min(n1, seen), max(0, n1 - left) - 1, -1):
+        for chosen in range(min(n1, seen), 0, -1):
             value = counts[chosen]
             for r in range(1, min(size, chosen) + 1):
-                below = counts[chosen - r]
-                if below:
+                if below := counts[chosen - r]:
                     value += (below << (weight * r)) * ways[r]
-            counts[chosen] = value & mask
-    return counts[n1] % ((1 << bits) - 1)
+            counts[chosen] = value
+    return tuple(counts)
 
 
 def _approximate(ranks: RankSummary) -> float | None:

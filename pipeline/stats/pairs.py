@@ -39,9 +39,11 @@ class PairedSeries:
         """The pairs of later rounds."""
         keep = [i for i, number in enumerate(self.rounds) if number > round_]
         return PairedSeries(
-            key=self.key, rounds=tuple(self.rounds[i] for i in keep),
-            base=tuple(self.base[i] for i in keep), patched=tuple(self.patched[i] for i in keep),
-        )  # fmt: skip
+            key=self.key,
+            rounds=tuple(self.rounds[i] for i in keep),
+            base=tuple(self.base[i] for i in keep),
+            patched=tuple(self.patched[i] for i in keep),
+        )
 
     def first(self, count: int) -> PairedSeries:
         """The first ``count`` pairs."""

@@ -62,13 +62,22 @@ def build(builder: Builder, patched: GoTree, changed: Sequence[str], wanted: Rec
             proof = _stages(builder, patched, folder, flags, again=touches_tools(changed))
         return {"digest": tools_digest(folder / "tree", builder.host), "proof": proof}
 
-    inputs = {"tree": patched.digest, "base": builder.base.digest, "recipe": recipe, "flags": flags,
-              "host": str(builder.host)}  # fmt: skip
+    inputs = {
+        "tree": patched.digest,
+        "base": builder.base.digest,
+        "recipe": recipe,
+        "flags": flags,
+        "host": str(builder.host),
+    }
     entry = builder.store.fill("toolchains", inputs, fill)
     return Toolchain(
-        root=entry.path / "tree", version=patched.version, digest=str(entry.meta["digest"]), recipe=recipe,
-        proof=str(entry.meta["proof"]), reused=entry.reused,
-    )  # fmt: skip
+        root=entry.path / "tree",
+        version=patched.version,
+        digest=str(entry.meta["digest"]),
+        recipe=recipe,
+        proof=str(entry.meta["proof"]),
+        reused=entry.reused,
+    )
 
 
 def _stages(builder: Builder, patched: GoTree, folder: Path, flags: str, *, again: bool) -> str:
@@ -101,18 +110,23 @@ def _one_stage(builder: Builder, go: Go, patched: GoTree, target: Path, flags: s
     result = builder.shell.run(
         f"toolchain-stage{stage}",
         go.command("build", f"-p={builder.jobs}", "-o", f"{out}/", *(f"cmd/{name}" for name in commands)),
-        env=go.env(extra={"GOFLAGS": flags}), cwd=go.root / "src", timeout=BUILD_TIMEOUT,
-    )  # fmt: skip
+        env=go.env(extra={"GOFLAGS": flags}),
+        cwd=go.root / "src",
+        timeout=BUILD_TIMEOUT,
+    )
     if not result.ok:
         if cause := result.host_cause():
-            raise HostError(f"the toolchain build was stopped by this machine: {cause}",
-                            hint=f"the log is {result.log}")  # fmt: skip
+            raise HostError(
+                f"the toolchain build was stopped by this machine: {cause}", hint=f"the log is {result.log}"
+            )
         raise PatchError(
             f"the patched toolchain does not build:\n{result.tail}", hint=f"the log is {result.log}"
         )
     tools = f"pkg/tool/{builder.host.goos}_{builder.host.goarch}"
-    built = {f"bin/{name}{EXE}" if name in {"go", "gofmt"} else f"{tools}/{name}{EXE}": out / f"{name}{EXE}"
-             for name in commands}  # fmt: skip
+    built = {
+        f"bin/{name}{EXE}" if name in {"go", "gofmt"} else f"{tools}/{name}{EXE}": out / f"{name}{EXE}"
+        for name in commands
+    }
     tree.clone(patched.root, target, [name for name in patched.manifest if name not in built])
     for name, source in built.items():
         (target / name).parent.mkdir(parents=True, exist_ok=True)

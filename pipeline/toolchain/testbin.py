@@ -55,11 +55,15 @@ def compile_one(
         result = shell.run(
             f"testbin-{side}-{package.replace('/', '_')}",
             go.command("test", "-c", f"-p={jobs}", *FLAGS, "-o", folder / name, f"./{package}"),
-            env=go.env(), cwd=tree.root / "src", timeout=COMPILE_TIMEOUT,
-        )  # fmt: skip
+            env=go.env(),
+            cwd=tree.root / "src",
+            timeout=COMPILE_TIMEOUT,
+        )
         if cause := result.host_cause():
-            raise HostError(f"compiling {package}'s tests was stopped by this machine: {cause}",
-                            hint=f"the log is {result.log}")  # fmt: skip
+            raise HostError(
+                f"compiling {package}'s tests was stopped by this machine: {cause}",
+                hint=f"the log is {result.log}",
+            )
         if not result.ok or not (folder / name).is_file():
             raise TestBuildError(package, result)
         return {"sha256": file_sha256(folder / name)}

@@ -46,11 +46,16 @@ def patched(store: Store, shell: proc.Shell, base: GoTree, series: Series) -> Pa
     )
     return PatchedTree(
         tree=GoTree(
-            root=entry.path / "tree", version=base.version, digest=str(entry.meta["digest"]),
-            manifest=manifest, origin=f"{base.version} with {series.name}",
+            root=entry.path / "tree",
+            version=base.version,
+            digest=str(entry.meta["digest"]),
+            manifest=manifest,
+            origin=f"{base.version} with {series.name}",
         ),
-        applied=applied, changed=tuple(tree.changed(base.manifest, manifest)), reused=entry.reused,
-    )  # fmt: skip
+        applied=applied,
+        changed=tuple(tree.changed(base.manifest, manifest)),
+        reused=entry.reused,
+    )
 
 
 def overlaid(
@@ -78,6 +83,9 @@ def overlaid(
 
     entry = store.fill("trees", {"base": base.digest, "tests": files}, build)
     return GoTree(
-        root=entry.path / "tree", version=base.version, digest=str(entry.meta["digest"]),
-        manifest=tree.load(entry.path / "manifest.json"), origin=f"{base.version} with the series' tests",
-    )  # fmt: skip
+        root=entry.path / "tree",
+        version=base.version,
+        digest=str(entry.meta["digest"]),
+        manifest=tree.load(entry.path / "manifest.json"),
+        origin=f"{base.version} with the series' tests",
+    )
