@@ -13,7 +13,7 @@ from invoke.exceptions import Exit, ParseError
 from pipeline.errors import ExitCode
 
 
-class Program(invoke.Program):  # type: ignore[misc]  # invoke carries no types
+class Program(invoke.Program):
     """Parses as Invoke does; what cannot be parsed gets one message with a suggestion."""
 
     def parse_core(self, argv: list[str] | None) -> None:

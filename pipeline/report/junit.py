@@ -21,7 +21,7 @@ def render(report: RunReport) -> bytes:
         for gate in cell.gates:
             suite.add_testcase(_case(gate, cell.id))
         document.add_testsuite(suite)
-    text: bytes = document.tostring()
+    text: bytes = document.tostring()  # type: ignore[no-untyped-call]
     return text
 
 

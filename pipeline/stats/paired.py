@@ -74,13 +74,13 @@ def signed_rank_p(logs: Sequence[float]) -> float:
     positive = sum(rank for rank, value in zip(ranks, values, strict=True) if value > 0)
     counts = null_counts(tuple(sorted(ranks)))
     statistic = min(positive, sum(ranks) - positive)
-    tail: int = sum(counts[: statistic + 1])
-    return min(1.0, tail / 2 ** (len(values) - 1))
+    tail = sum(counts[: statistic + 1])
+    return min(1.0, math.ldexp(tail, 1 - len(values)))
 
 
 def smallest_p(n: int) -> float:
     """The smallest two-sided p that ``n`` pairs can give."""
-    return float(min(1.0, 2.0 ** (1 - n)))
+    return min(1.0, math.ldexp(1.0, 1 - n))
 
 
 def _doubled_midranks(values: Sequence[float]) -> list[int]:

@@ -1,0 +1,83 @@
+"""Markers, and a guard: a unit test that reaches the network or starts a process by accident fails."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline import proc
+
+ROOT = Path(__file__).resolve().parents[1]
+NEEDS = {
+    "go": "needs a Go release through pip and minutes of compiling; ./inv test --all runs it",
+    "browser": "needs Chromium; ./inv test --all runs it",
+    "rootonly": "needs root to mount a small tmpfs; ./inv test --all runs it as root",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--everything``: no marker is left out, and a skip is a failure."""
+    parser.addoption("--everything", action="store_true", help="run every marker; a skip is a failure")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs more than Python and git, with the reason."""
+    if config.getoption("--everything"):
+        return
+    for item in items:
+        for marker, why in NEEDS.items():
+            if item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=why))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Where everything must run, a skip is a failure."""
+    report = yield
+    if item.config.getoption("--everything") and report.skipped and not hasattr(report, "wasxfail"):  # type: ignore[attr-defined]
+        report.outcome = "failed"  # type: ignore[attr-defined]
+        report.longrepr = f"skipped where everything must run: {report.longrepr}"  # type: ignore[attr-defined]
+    return report
+
+
+@pytest.fixture(autouse=True)
+def _guard(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Unit tests get a cache of their own, no network, and no processes unless they ask for them."""
+    if "unit" not in Path(str(request.node.path)).parts:
+        return
+    monkeypatch.setenv("GOPATCH_CACHE", str(tmp_path / "cache"))
+    if "processes" in request.fixturenames:
+        return
+
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise AssertionError(f"a unit test started a process or a connection: {args[:1]}")
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+@pytest.fixture
+def processes() -> Iterator[None]:
+    """Ask for this to start real programs in a unit test."""
+    yield
+    proc.reset_interrupt()
+
+
+@pytest.fixture
+def inv() -> list[str]:
+    """The command line of the tasks, in this environment."""
+    assert shutil.which("git"), "git is required"
+    return [sys.executable, "-m", "pipeline.commands"]
+
+
+@pytest.fixture
+def project_env(tmp_path: Path) -> dict[str, str]:
+    """An environment for running the project's own commands with a cache of their own."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "GOPATCH_CACHE": str(tmp_path / "cache")}
