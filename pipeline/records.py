@@ -73,7 +73,8 @@ class SourceFetched(Record):
 
 
 class PatchApplied(Record):
-    """How one patch applied: ``rung`` of the ladder and, where hunks moved, by how much."""
+    """How one patch applied: ``rung`` of the ladder and, where hunks moved, by how much.
+    ``message`` is its commit message without the subject."""
 
     kind: Literal["patch"] = "patch"
     file: str
@@ -82,6 +83,7 @@ class PatchApplied(Record):
     rung: str
     hunks: int
     detail: str = ""
+    message: str = ""
 
 
 class CellReach(Record):

@@ -57,10 +57,12 @@ class Profile:
 
 @dataclass(frozen=True, kw_only=True)
 class Patch:
-    """One patch file of a series, read once. ``files`` are the paths it touches, below GOROOT."""
+    """One patch file of a series, read once. ``files`` are the paths it touches, below GOROOT;
+    ``message`` is its commit message without the subject."""
 
     name: str
     subject: str
+    message: str
     sha256: str
     content: bytes
     files: tuple[str, ...]

@@ -136,32 +136,20 @@ def _round(
 def _pair(setup: Setup, state: _State, target: Target, number: int, phase: Phase) -> None:
     order = schedule.side_order(setup.seed, target.benchmark, number)
     started = time.monotonic()
-    text = ""
+    samples: dict[Side, runner.Sample] = {}
+    failures: dict[Side, runner.SampleError] = {}
     for side in order:
+        # The second side runs even when the first failed: whose fault it is depends on both.
         binary = setup.binaries[side][target.package]
         try:
-            text += runner.run(setup.shell, binary, setup.go[side], target.benchmark, setup.profile).text(
-                side, number
-            )
+            samples[side] = runner.run(setup.shell, binary, setup.go[side], target.benchmark, setup.profile)
         except runner.SampleError as error:
-            state.lost.add(target)
-            setup.record(
-                BenchmarkLost(
-                    cell=setup.cell.id,
-                    package=target.package,
-                    benchmark=target.benchmark,
-                    side=side,
-                    state="failed" if side == "patched" else "missing",
-                    reason=error.reason,
-                    log=error.log.name if error.log else "",
-                )
-            )
-            return
-    with setup.file.open("ab") as stream:
-        stream.write(text.encode())
-        stream.flush()
-        os.fsync(stream.fileno())
-        size = stream.tell()
+            failures[side] = error
+    if failures:
+        state.lost.add(target)
+        setup.record(_lost(setup.cell, target, failures))
+        return
+    size = _append(setup.file, "".join(samples[side].text(side, number) for side in order))
     state.done.add((target, number))
     setup.record(
         PairMeasured(
@@ -174,4 +162,28 @@ def _pair(setup: Setup, state: _State, target: Target, number: int, phase: Phase
             size=size,
             seconds=round(time.monotonic() - started, 3),
         )
+    )
+
+
+def _append(path: Path, text: str) -> int:
+    """Add to the file in one write, through to the disk; its length then."""
+    with path.open("ab") as stream:
+        stream.write(text.encode())
+        stream.flush()
+        os.fsync(stream.fileno())
+        return stream.tell()
+
+
+def _lost(cell: Cell, target: Target, failures: Mapping[Side, runner.SampleError]) -> BenchmarkLost:
+    """``failed`` when only the patched side fails: that is the patch's. Otherwise ``missing``."""
+    only_patched = failures.keys() == {"patched"}
+    first = failures["patched"] if "patched" in failures else failures["base"]
+    return BenchmarkLost(
+        cell=cell.id,
+        package=target.package,
+        benchmark=target.benchmark,
+        side="both sides" if len(failures) == 2 else next(iter(failures)),
+        state="failed" if only_patched else "missing",
+        reason=first.reason,
+        log=first.log.name if first.log else "",
     )

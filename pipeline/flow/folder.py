@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.records import Record
 from pipeline.report import html, junit, markdown, metrics, model, tables
 from pipeline.report.model import RunReport
+from pipeline.upstream import message
 
 
 def write(folder: Path, records: Sequence[Record]) -> RunReport:
@@ -24,6 +25,8 @@ def write(folder: Path, records: Sequence[Record]) -> RunReport:
     _replace(folder / "summary.md", markdown.render(report, texts).encode())
     _replace(folder / "report.html", html.render(report, texts, logs(folder)).encode())
     _replace(folder / "gates/junit.xml", junit.render(report))
+    _replace(folder / "pr/commit-message.txt", message.commit_message(report, texts).encode())
+    _replace(folder / "pr/description.md", message.description(report, texts).encode())
     _replace(folder / "metrics.prom", metrics.render(report))
     for cell, text in bench.items():
         for side, part in tables.by_side(text).items():

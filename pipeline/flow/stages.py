@@ -103,6 +103,7 @@ def apply(context: Context, source: GoTree) -> PatchedTree:
                     rung=one.rung,
                     hunks=one.hunks,
                     detail=one.detail,
+                    message=one.patch.message,
                 )
             )
         if not patched.changed:

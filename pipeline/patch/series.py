@@ -125,25 +125,27 @@ def _read(path: Path) -> Patch:
     if len(content) > MAX_PATCH_BYTES:
         raise UsageError(f"{path}: larger than {MAX_PATCH_BYTES} bytes")
     files = lint.check(path.name, content)
+    subject, message = _message(content)
     return Patch(
         name=path.name,
-        subject=_subject(content),
+        subject=subject,
+        message=message,
         sha256=hashlib.sha256(content).hexdigest(),
         content=content,
         files=files,
     )
 
 
-def _subject(content: bytes) -> str:
-    """The commit subject of a mail-formatted patch; '' for a bare diff."""
-    head = content.split(b"\ndiff --git ", 1)[0]
+def _message(content: bytes) -> tuple[str, str]:
+    """The commit subject of a mail-formatted patch and the rest of its message; '' for a bare diff."""
+    head = re.split(rb"^(?:---$|diff --git )", content, maxsplit=1, flags=re.MULTILINE)[0]
     if not re.match(rb"(From |From:|Subject:|Date:)", head):
-        return ""
+        return "", ""
     # git puts "From <sha> <date>" on the first line, which is not a mail header.
-    text = re.sub(rb"\AFrom [^\n]*\n", b"", head)
-    message = email.message_from_bytes(text, policy=email.policy.default)
-    subject = " ".join(str(message.get("Subject", "")).split())
-    return re.sub(r"^\[PATCH[^\]]*\]\s*", "", subject)
+    mail = email.message_from_bytes(re.sub(rb"\AFrom [^\n]*\n", b"", head), policy=email.policy.default)
+    subject = " ".join(str(mail.get("Subject", "")).split())
+    body = mail.get_payload() if not mail.is_multipart() else ""
+    return re.sub(r"^\[PATCH[^\]]*\]\s*", "", subject), str(body).strip("\n")
 
 
 def supports(series: Series, version: str) -> bool:

@@ -1,0 +1,49 @@
+"""One cache for all tests on real Go: the release is fetched once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.integration.harness import RELEASE, ROOT, command, environment
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache shared by the session; GOPATCH_TEST_CACHE keeps it from one session to the next."""
+    kept = os.environ.get("GOPATCH_TEST_CACHE")
+    return Path(kept) if kept else tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def release(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The unpacked release in the cache. Never written to."""
+    from pipeline import proc
+    from pipeline.source.wheel import WheelRelease
+    from pipeline.store import Store
+
+    store = Store(cache)
+    store.prepare()
+    shell = proc.Shell(logs=tmp_path_factory.mktemp("logs"), observe=lambda _name, _result: None)
+    tree, _ = WheelRelease(RELEASE).fetch(store, shell)
+    return tree.root
+
+
+@pytest.fixture(scope="session")
+def run_default(
+    cache: Path, release: Path, tmp_path_factory: pytest.TempPathFactory
+) -> subprocess.CompletedProcess[str]:
+    """The README's command, once: the default series in the standard profile."""
+    out = tmp_path_factory.mktemp("default") / "run"
+    return subprocess.run(
+        command("patch-validate", f"--out={out}"),
+        cwd=ROOT,
+        env=environment(cache),
+        capture_output=True,
+        text=True,
+        timeout=1500,
+        check=False,
+    )

@@ -1,0 +1,174 @@
+"""Series made from edits of a real release, and runs of the real command."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+RELEASE = "1.27.3"
+HEADER = "// Copyright 2026 The Go Authors.\n\npackage ring\n\n"
+# A benchmark that comes with the change and compiles on the baseline: a walk over a ring in cache.
+SPIN = (
+    HEADER
+    + 'import "testing"\n\nfunc BenchmarkSpin(b *testing.B) {\n\tr := New(1000)\n\tn := 0\n'
+    + "\tfor b.Loop() {\n\t\tn += r.Len()\n\t}\n\t_ = n\n}\n"
+)
+LEN = "\t\t\tn++\n\t\t}\n\t}\n\treturn n\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edits:
+    """A change to a tree: replacements by path, and new files."""
+
+    replace: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    add: Mapping[str, str] = field(default_factory=dict)
+
+
+def diff(tree: Path, edits: Edits) -> str:
+    """The edits as one patch in git's form."""
+    parts = []
+    for name, (old, new) in edits.replace.items():
+        before = (tree / name).read_text(encoding="utf-8")
+        assert before.count(old) == 1, f"{old!r} occurs {before.count(old)} times in {name}"
+        parts.append(_unified(name, before, before.replace(old, new)))
+    for name, text in edits.add.items():
+        lines = _unified(name, "", text).replace(f"--- a/{name}", "--- /dev/null", 1)
+        header, rest = lines.split("\n", 1)
+        parts.append(f"{header}\nnew file mode 100644\n{rest}")
+    return "".join(parts)
+
+
+def _unified(name: str, before: str, after: str) -> str:
+    body = difflib.unified_diff(
+        before.splitlines(keepends=True), after.splitlines(keepends=True), f"a/{name}", f"b/{name}"
+    )
+    return f"diff --git a/{name} b/{name}\n" + "".join(body)
+
+
+def make_series(folder: Path, patches: Sequence[str], **keys: Any) -> Path:
+    """Write a series folder; ``keys`` go to series.yml."""
+    folder.mkdir(parents=True)
+    names = []
+    for number, text in enumerate(patches, 1):
+        names.append(f"{number:04d}-change.patch")
+        (folder / names[-1]).write_text(
+            f"Subject: [PATCH] ring: change {number}\n\n---\n{text}", encoding="utf-8"
+        )
+    settings = {"series": folder.name, "subject": "ring: change", "base": ">=1.27,<1.28", "patches": names}
+    (folder / "series.yml").write_text(yaml.safe_dump({**settings, **keys}), encoding="utf-8")
+    return folder
+
+
+def ring_series(folder: Path, tree: Path, *, body: str = LEN, spin: str = SPIN, **keys: Any) -> Path:
+    """A series on container/ring: ``body`` replaces the end of Ring.Len; BenchmarkSpin comes with it."""
+    edits = Edits(
+        # The comment makes every series' code its own, so that no build is found in a cache.
+        replace={"src/container/ring/ring.go": (LEN, f"{body}\t// {folder.name}\n")},
+        add={"src/container/ring/spin_test.go": spin},
+    )
+    keys.setdefault("tests", {"container/ring": ["TestCornerCases", "TestNew"]})
+    keys.setdefault("benchmarks", {"container/ring": ["BenchmarkSpin"]})
+    return make_series(folder, [diff(tree, edits)], **keys)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a run of the command left."""
+
+    code: int
+    out: str
+    err: str
+    folder: Path
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """report.json."""
+        data: dict[str, Any] = json.loads((self.folder / "report.json").read_text(encoding="utf-8"))
+        return data
+
+    @property
+    def summary(self) -> str:
+        """summary.md."""
+        return (self.folder / "summary.md").read_text(encoding="utf-8")
+
+
+def command(*arguments: str) -> list[str]:
+    """``./inv ARGUMENTS`` in this environment."""
+    return [sys.executable, "-m", "pipeline.commands", *arguments]
+
+
+def environment(cache: Path, **extra: str) -> dict[str, str]:
+    """The tests' own environment with a cache of their own."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "GOPATCH_CACHE": str(cache), **extra}
+
+
+def validate(
+    cache: Path,
+    out: Path,
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    prefix: Sequence[str] = (),
+    root: Path | None = None,
+) -> Outcome:
+    """Run ``patch-validate --out OUT ARGUMENTS`` to its end; with ``root``, as plain ``invoke`` there."""
+    words = ["patch-validate", f"--out={out}", *arguments]
+    line = (
+        command(*words) if root is None else [sys.executable, "-m", "invoke", f"--search-root={root}", *words]
+    )
+    done = subprocess.run(
+        [*prefix, *line],
+        cwd=root or ROOT,
+        env=env or environment(cache),
+        capture_output=True,
+        text=True,
+        timeout=1500,
+        check=False,
+    )
+    return Outcome(code=done.returncode, out=done.stdout, err=done.stderr, folder=out)
+
+
+def quick(series: Path) -> list[str]:
+    """The options of a short run on the host's cell."""
+    return [f"--series={series}", "--profile=quick", "--cells=linux-amd64"]
+
+
+class Started:
+    """A run in the background that can be stopped when it has reached a stage."""
+
+    def __init__(self, cache: Path, out: Path, *arguments: str) -> None:
+        self.out = out
+        self.log = out.with_suffix(".err")
+        with self.log.open("w") as stream:
+            self.process = subprocess.Popen(
+                command("patch-validate", f"--out={out}", *arguments),
+                cwd=ROOT,
+                env=environment(cache),
+                stdout=stream,
+                stderr=stream,
+                start_new_session=True,
+            )
+
+    def wait_for(self, text: str, seconds: float = 300) -> None:
+        """Until the run has printed ``text``."""
+        end = time.monotonic() + seconds
+        while text not in self.log.read_text():
+            assert self.process.poll() is None, f"ended before {text!r}:\n{self.log.read_text()}"
+            assert time.monotonic() < end, f"{text!r} did not come:\n{self.log.read_text()}"
+            time.sleep(0.02)
+
+    def stop(self, signum: signal.Signals) -> int:
+        """Send a signal to the run alone, as a terminal or a system would, and wait for its end."""
+        self.process.send_signal(signum)
+        return self.process.wait(60)

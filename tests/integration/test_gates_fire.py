@@ -1,0 +1,124 @@
+"""Each gate on a series made to fail it, on real Go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import ExitCode
+from tests.integration.harness import LEN, ROOT, SPIN, Outcome, quick, ring_series, validate
+
+pytestmark = pytest.mark.go
+
+# After the walk over n elements, a walk over a fifth of them again: 20 % more of the same work.
+SLOWER = """\
+			n++
+		}
+		q := r
+		for range n / 5 {
+			q = q.next
+		}
+		if q == nil {
+			return 0
+		}
+	}
+	return n
+"""
+
+PANICS = """\
+			n++
+		}
+	}
+	if n == 1000 {
+		panic("lost the ring")
+	}
+	return n
+"""
+
+
+def test_a_slower_benchmark_is_called_worse(cache: Path, release: Path, tmp_path: Path) -> None:
+    series = ring_series(tmp_path / "slower", release, body=SLOWER)
+    done = validate(cache, tmp_path / "out", *quick(series))
+    assert done.code == ExitCode.PATCH_FAILS, done.err + done.out
+    (row,) = [r for r in done.report["cells"][0]["benchmarks"] if r["unit"] == "sec/op"]
+    assert row["verdict"] == "worse"
+    assert row["name"].startswith("Spin")
+    assert 1.10 < row["ratio"] < 1.35
+    assert row["phase"] == "confirm"
+    assert row["q"] <= 0.05
+    assert "Spin" in done.report["headline"]
+    assert "worse" in done.out
+
+
+def test_the_same_code_is_not_called_worse(cache: Path, release: Path, tmp_path: Path) -> None:
+    series = ring_series(tmp_path / "same", release)
+    done = validate(cache, tmp_path / "out", *quick(series))
+    assert done.code in {ExitCode.PASS, ExitCode.INCONCLUSIVE}, done.err + done.out
+    assert {row["verdict"] for row in done.report["cells"][0]["benchmarks"]} <= {"no-change", "inconclusive"}
+
+
+def test_a_patch_that_does_not_compile(cache: Path, release: Path, tmp_path: Path) -> None:
+    series = ring_series(tmp_path / "broken", release, body=LEN.replace("return n", "return undefinedName"))
+    done = validate(cache, tmp_path / "out", f"--series={series}", "--profile=quick", "--cells=linux-*")
+    assert done.code == ExitCode.PATCH_FAILS
+    assert "does not compile on linux-amd64, linux-arm64" in done.err
+    assert "ring.go:125:9: undefined: undefinedName" in done.err.replace("124:9", "125:9")
+    statuses = {gate["status"] for cell in done.report["cells"] for gate in cell["gates"]}
+    assert statuses == {"fail"}
+    assert done.report["verdict"] == "fail"
+    assert "undefinedName" in done.summary
+
+
+def test_a_patch_that_breaks_a_test(cache: Path, release: Path, tmp_path: Path) -> None:
+    series = ring_series(tmp_path / "wrong", release, body=LEN.replace("return n", "return n + 1"))
+    done = validate(cache, tmp_path / "out", *quick(series))
+    assert done.code == ExitCode.PATCH_FAILS
+    gates = {gate["subject"]: gate for gate in done.report["cells"][0]["gates"] if gate["gate"] == "test"}
+    assert gates["container/ring.TestNew"]["status"] == "fail"
+    assert gates["container/ring.TestNew"]["transition"] == "pass→fail, 3 times out of 3"
+    assert (
+        "ring.Len()" in gates["container/ring.TestNew"]["detail"]
+        or "expected" in gates["container/ring.TestNew"]["detail"]
+    )
+    assert "container/ring.TestNew" in done.err
+
+
+def test_a_patch_that_does_not_apply_names_file_and_hunk(cache: Path, release: Path, tmp_path: Path) -> None:
+    series = ring_series(tmp_path / "stale", release)
+    patch = series / "0001-change.patch"
+    patch.write_text(patch.read_text().replace("\t\tfor p := r.Next()", "\t\tfor x := r.Next()"))
+    done = validate(cache, tmp_path / "out", *quick(series))
+    assert done.code == ExitCode.PATCH_FAILS
+    assert "src/container/ring/ring.go:11" in done.err
+    assert "hunk 1" in done.err
+    assert done.report["verdict"] == "fail"
+
+
+def _verdicts(done: Outcome) -> list[tuple[str, str]]:
+    return [(row["name"], row["verdict"]) for row in done.report["cells"][0]["benchmarks"]]
+
+
+def test_a_benchmark_that_panics_on_the_patched_side(cache: Path, release: Path, tmp_path: Path) -> None:
+    series = ring_series(tmp_path / "panics", release, body=PANICS, tests={})
+    done = validate(cache, tmp_path / "out", *quick(series))
+    assert done.code == ExitCode.PATCH_FAILS
+    assert _verdicts(done) == [("Spin", "failed")]
+    assert "panic: lost the ring" in done.report["cells"][0]["benchmarks"][0]["reason"]
+
+
+def test_a_benchmark_that_hangs_is_ended(cache: Path, release: Path, tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    (root / "patches").mkdir(parents=True)
+    for name in ("matrix.yml", "tasks.py"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        (root / name).write_text(
+            text.replace("benchmark_timeout: 60", "benchmark_timeout: 3"), encoding="utf-8"
+        )
+    hang = SPIN.replace("n += r.Len()", "select {}")
+    series = ring_series(tmp_path / "hangs", release, spin=hang, tests={})
+    done = validate(cache, tmp_path / "out", *quick(series), root=root)
+    # It hangs on both sides, so the patch is not charged; and it is never "no change".
+    assert done.code == ExitCode.INCONCLUSIVE, done.err
+    assert _verdicts(done) == [("Spin", "missing")]
+    assert "both sides: did not end within 3 s" in done.report["cells"][0]["benchmarks"][0]["reason"]
