@@ -1,0 +1,142 @@
+"""Ctrl-C and kill -9 in every stage: the right exit code, nothing half-made trusted, nothing lost."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import ExitCode
+from tests.integration.harness import ROOT, Started, command, environment, quick, ring_series, validate
+
+pytestmark = pytest.mark.go
+
+STAGES = ["fetch", "apply", "reach", "compile", "toolchain", "test binaries", "test", "benchmarks"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_stopped_twice_and_resumed(stage: str, cache: Path, release: Path, tmp_path: Path) -> None:
+    # A cache of its own for fetch, so that there is something to interrupt.
+    used = tmp_path / "cache" if stage == "fetch" else cache
+    series = ring_series(tmp_path / f"stop-{stage.replace(' ', '-')}", release)
+    out = tmp_path / "out"
+    first = Started(used, out, *quick(series))
+    first.wait_for(f"{stage} …")
+    assert first.stop(signal.SIGINT) == ExitCode.INTERRUPTED, first.log.read_text()
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    assert (report["verdict"], report["exit_code"]) == ("interrupted", 130)
+    assert "--resume" in first.log.read_text()
+
+    second = Started(used, out, "--resume", *quick(series))
+    second.wait_for(f"{stage} …")
+    second.stop(signal.SIGKILL)
+    # Died without a word: the report on disk must not be a pass.
+    assert json.loads((out / "report.json").read_text(encoding="utf-8"))["exit_code"] != 0
+
+    done = validate(used, out, "--resume", *quick(series))
+    assert done.code in {ExitCode.PASS, ExitCode.INCONCLUSIVE}, done.err
+    (row,) = [r for r in done.report["cells"][0]["benchmarks"] if r["unit"] == "sec/op"]
+    assert row["n"] >= 6
+    # What was measured before the kill counts once: no round is doubled, none has one side only.
+    blocks = [
+        line
+        for line in (out / "bench/linux-amd64.txt").read_text().splitlines()
+        if line.startswith("round: ")
+    ]
+    assert sorted(set(blocks)) == sorted(blocks[::2])
+    assert all(blocks.count(block) == 2 for block in blocks)
+    assert list((used / "v1").glob("*/.tmp-*")) == []
+
+
+def test_sigterm_ends_like_ctrl_c_and_leaves_no_program(cache: Path, release: Path, tmp_path: Path) -> None:
+    series = ring_series(tmp_path / "terminated", release, spin=_slow_spin())
+    run = Started(cache, tmp_path / "out", *quick(series))
+    run.wait_for("benchmarks …")
+    deadline = time.monotonic() + 30
+    while not _running("ring.test") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert _running("ring.test")
+    assert run.stop(signal.SIGTERM) == ExitCode.INTERRUPTED
+    assert not _running("ring.test")
+
+
+def _slow_spin() -> str:
+    from tests.integration.harness import SPIN
+
+    return SPIN.replace("n += r.Len()", "time.Sleep(20 * time.Second)").replace(
+        'import "testing"', 'import (\n\t"testing"\n\t"time"\n)'
+    )
+
+
+def _running(name: str) -> bool:
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words and Path(words[0].decode(errors="replace")).name == name:
+            return True
+    return False
+
+
+def test_two_runs_at_once_share_one_store(cache: Path, release: Path, tmp_path: Path) -> None:
+    series = ring_series(tmp_path / "twice", release)
+    runs = [Started(cache, tmp_path / f"out{number}", *quick(series)) for number in (1, 2)]
+    for run in runs:
+        assert run.process.wait(300) in {ExitCode.PASS, ExitCode.INCONCLUSIVE}, run.log.read_text()
+    assert any("waiting for another run" in run.log.read_text() for run in runs)
+    times = []
+    for run in runs:
+        records = [json.loads(line) for line in (run.out / "ledger.jsonl").read_text().splitlines()]
+        pairs = [record["at"] for record in records if record["kind"] == "pair"]
+        times.append((pairs[0], pairs[-1]))
+    # One machine measures one thing at a time.
+    times.sort()
+    assert times[0][1] < times[1][0]
+
+
+def test_resume_refuses_another_plan(cache: Path, release: Path, tmp_path: Path) -> None:
+    series = ring_series(tmp_path / "changed", release)
+    run = Started(cache, tmp_path / "out", *quick(series))
+    run.wait_for("benchmarks …")
+    run.stop(signal.SIGINT)
+    patch = series / "0001-change.patch"
+    patch.write_text(patch.read_text().replace("// changed", "// changed again"))
+    done = validate(cache, tmp_path / "out", "--resume", *quick(series))
+    assert done.code == ExitCode.USAGE
+    assert "started under another plan" in done.err
+
+
+def test_a_finished_run_has_nothing_to_resume(cache: Path, release: Path, tmp_path: Path) -> None:
+    series = ring_series(tmp_path / "finished", release, benchmarks={})
+    assert validate(cache, tmp_path / "out", *quick(series)).code == ExitCode.PASS
+    done = validate(cache, tmp_path / "out", "--resume", *quick(series))
+    assert done.code == ExitCode.NOTHING_TO_DO
+    assert "is finished" in done.err
+
+
+def test_clean_empties_the_cache_and_nothing_else(release: Path, tmp_path: Path) -> None:
+    used = tmp_path / "own cache"
+    series = ring_series(tmp_path / "cleaned", release, benchmarks={}, tests={})
+    assert validate(used, tmp_path / "out", *quick(series)).code == ExitCode.PASS
+    env = environment(used)
+    done = subprocess.run(
+        command("clean", "--all"), cwd=ROOT, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == ExitCode.PASS, done.stderr
+    assert [path.name for path in used.iterdir()] == ["CACHEDIR.TAG"]
+    assert (tmp_path / "out/report.json").exists()
+    shutil.rmtree(used)
+    used.mkdir()
+    (used / "thesis.txt").write_text("precious")
+    refused = subprocess.run(
+        command("clean", "--all"), cwd=ROOT, env=env, capture_output=True, text=True, check=False
+    )
+    assert refused.returncode == ExitCode.USAGE
+    assert "not a gopatch cache" in refused.stderr
+    assert (used / "thesis.txt").exists()
