@@ -94,3 +94,45 @@ def lint(_context: Context) -> None:
     from pipeline.commands import develop, entry
 
     entry.finish(develop.lint(entry.project_root(__file__)))
+
+
+@task(
+    auto_shortflags=False,
+    positional=["what"],
+    iterable=["only"],
+    help={
+        "what": "pipeline (stage times of whole runs) or compare (the benchstat drop-in)",
+        "only": "pipeline: only the runs whose title has this word (standard, warm, ...)",
+    },
+)
+def self_bench(_context: Context, what: str = "pipeline", only: list[str] | None = None) -> None:
+    """Measure the pipeline itself against its goals."""
+    from pipeline.commands import develop, entry
+
+    entry.finish(develop.self_bench(entry.project_root(__file__), what, only or []))
+
+
+@task(
+    auto_shortflags=False,
+    positional=["inputs"],
+    iterable=["inputs"],
+    help={
+        "inputs": "benchmark files, or label=file; the first is the baseline",
+        "format": "text, csv, markdown, html or json",
+        "fail-on": "regression, or regression:5 for a threshold in percent",
+        "sort": "effect: the largest change first",
+        "filter": "benchstat's filter expression",
+    },
+)
+def compare(
+    _context: Context,
+    inputs: list[str],
+    format: str = "text",
+    fail_on: str = "",
+    sort: str = "",
+    filter: str = "*",
+) -> None:
+    """Compare benchmark files as benchstat does."""
+    from pipeline.commands import compare, entry
+
+    entry.finish(compare.main(inputs, format=format, fail_on=fail_on, sort=sort, filter=filter))

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.config import suggest
 from pipeline.errors import ExitCode
 
 
@@ -31,6 +32,16 @@ def lint(root: Path) -> ExitCode:
     for step in failed:
         sys.stderr.write(f"failed: {' '.join(step[1:] if step[0] == python else step)}\n")
     return ExitCode.PATCH_FAILS if failed else ExitCode.PASS
+
+
+def self_bench(root: Path, what: str, args: Sequence[str]) -> ExitCode:
+    """Run one of the project's own benchmarks; they live with the tests and are not installed."""
+    known = sorted(path.stem.removeprefix("bench_") for path in (root / "tests/perf").glob("bench_*.py"))
+    if what not in known:
+        sys.stderr.write(f"error: no benchmark {what!r}\n  {suggest(what, known)}\n")
+        return ExitCode.USAGE
+    code = f"import sys; from tests.perf.bench_{what} import main; sys.exit(main(sys.argv[1:]))"
+    return ExitCode.PASS if _call(root, [sys.executable, "-c", code, *args]) == 0 else ExitCode.PATCH_FAILS
 
 
 def _call(root: Path, command: Sequence[str]) -> int:
