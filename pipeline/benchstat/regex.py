@@ -28,7 +28,9 @@ _CLASSES = {
 _REPEAT = re.compile(r"[*+?]|\{(\d+)(,(\d*))?\}")
 _MOST_REPEATS = 1000
 _GROUP = re.compile(r"\(\?(?:P?<([A-Za-z_][A-Za-z0-9_]*)>|([imsU]*(?:-[imsU]+)?)([:)]))")
-_KNOWN_ESCAPES = frozenset("AbBCdDfnrstvwWxzQ0aEpP")
+_KNOWN_ESCAPES = frozenset("AbBCdDfnrsStvwWz0a")
+_KNOWN_IN_BRACKETS = frozenset("dDfnrsStvwW0a")
+_ASSERTIONS = {"^": "(?:^)", "$": "(?:\\Z)", "A": "(?:\\A)", "b": "(?:\\b)", "B": "(?:\\B)", "z": "(?:\\Z)"}
 _PERL_SPACE = "[\\t\\n\\f\\r ]"  # Go's \s has no vertical tab
 _HEX = re.compile(r"\\x(?:\{([0-9A-Fa-f]+)\}|([0-9A-Fa-f]{2}))")
 
@@ -58,7 +60,8 @@ class _Translator:
         self.text = text
         self.at = 0
         self.out: list[str] = []
-        self.depth = 0
+        # The flag groups that are open in each of the open groups, the whole pattern first.
+        self.flags: list[list[str]] = [[]]
         # Where the last repeatable piece began and whether it is a repetition already.
         self.repeatable = False
         self.last_repeat = -1
@@ -82,19 +85,23 @@ class _Translator:
                 self._close()
             else:
                 self._literal(char)
-        if self.depth:
+        if len(self.flags) > 1:
             raise RegexError("missing closing )", text)
-        return "".join(self.out)
+        return "".join(self.out) + ")" * len(self.flags[0])
 
     def _literal(self, char: str) -> None:
-        self.repeatable = char != "|"
-        # A brace that opens no repetition is literal for Go; a dollar ends the text, not a line.
-        self.out.append({"{": "\\{", "}": "\\}", "$": "\\Z"}.get(char, char))
         self.at += 1
+        self.repeatable = char != "|"
+        if char == "|":
+            opened = self.flags[-1]
+            self.out.append(")" * len(opened) + "|" + "".join(opened))
+        elif char in "{}":
+            self.out.append("\\" + char)  # a brace that opens no repetition is literal for Go
+        else:
+            # A dollar ends the text and not a line, and an assertion may be repeated.
+            self.out.append(_ASSERTIONS[char] if char in "^$" else char)
 
     def _repeat(self, match: re.Match[str]) -> None:
-        if not self.repeatable:
-            raise RegexError("missing argument to repetition operator", match[0])
         end = match.end()
         if match[1] is not None:
             low = int(match[1])
@@ -105,6 +112,8 @@ class _Translator:
             end += 1
         if self.last_repeat >= 0:
             raise RegexError("invalid nested repetition operator", self.text[self.last_repeat : end])
+        if not self.repeatable:
+            raise RegexError("missing argument to repetition operator", self.text[self.at : end])
         self.last_repeat = self.at
         self.out.append(self.text[self.at : end])
         self.at = end
@@ -120,9 +129,9 @@ class _Translator:
             self.out.append(re.escape(literal))
             self.at = min(at + 2 + len(literal) + 2, len(text))
             return
-        self.out.append(self._escaped(char))
+        self.out.append(self._escaped(char, _KNOWN_ESCAPES))
 
-    def _escaped(self, char: str) -> str:
+    def _escaped(self, char: str, known: frozenset[str]) -> str:
         """Translate one escape at the current place and move behind it."""
         text, at = self.text, self.at
         self.at += 2
@@ -134,9 +143,9 @@ class _Translator:
             return re.escape(chr(int(match[1] or match[2], 16)))
         if char in "pP":
             raise RegexError("invalid character class range", text[at : at + 3])
-        if char.isalnum() and char.isascii() and char not in _KNOWN_ESCAPES:
+        if char.isalnum() and char.isascii() and char not in known:
             raise RegexError("invalid escape sequence", text[at : at + 2])
-        special = {"z": "\\Z", "a": "\\x07", "s": _PERL_SPACE, "S": "[^" + _PERL_SPACE[1:], "C": "."}
+        special = _ASSERTIONS | {"a": "\\x07", "s": _PERL_SPACE, "S": "[^" + _PERL_SPACE[1:], "C": "."}
         if char in special:
             return special[char]
         return "\\" + char if char.isalnum() and char.isascii() else re.escape(char)
@@ -191,13 +200,16 @@ class _Translator:
         if escaped == "s":
             self.at += 2
             return _PERL_SPACE[1:-1]
-        return self._escaped(escaped)
+        if escaped in "Sa":
+            self.at += 2
+            return "\\S" if escaped == "S" else "\\x07"
+        return self._escaped(escaped, _KNOWN_IN_BRACKETS)
 
     def _open(self) -> None:
         text = self.text
         self.repeatable = False
         if not text.startswith("(?", self.at):
-            self.depth += 1
+            self.flags.append([])
             self.out.append("(")
             self.at += 1
             return
@@ -206,41 +218,21 @@ class _Translator:
             raise RegexError("invalid or unsupported Perl syntax", text[self.at : self.at + 3])
         self.at = match.end()
         if match[1]:
-            self.depth += 1
+            self.flags.append([])
             self.out.append(f"(?P<{match[1]}>")
             return
         flags = match[2].replace("U", "")  # swapping greediness does not change whether a match exists
         if match[3] == ":":
-            self.depth += 1
+            self.flags.append([])
             self.out.append(f"(?{flags}:" if flags.strip("-") else "(?:")
         elif flags.strip("-"):
-            # Flags hold to the end of the group; Python wants a group of their own.
-            rest = _Translator(_rest_of_group(text, self.at))
-            self.out.append(f"(?{flags}:{rest.run()})")
-            self.at += len(rest.text)
-            self.repeatable = True
+            # Flags hold to the end of the group, across alternatives; Python wants groups of their own.
+            self.flags[-1].append(f"(?{flags}:")
+            self.out.append(self.flags[-1][-1])
 
     def _close(self) -> None:
-        if not self.depth:
+        if len(self.flags) == 1:
             raise RegexError("unexpected )", self.text)
-        self.depth -= 1
-        self.out.append(")")
+        self.out.append(")" * len(self.flags.pop()) + ")")
         self.at += 1
         self.repeatable = True
-
-
-def _rest_of_group(text: str, start: int) -> str:
-    depth = 0
-    index = start
-    while index < len(text):
-        char = text[index]
-        if char == "\\":
-            index += 1
-        elif char == "(":
-            depth += 1
-        elif char == ")":
-            if not depth:
-                return text[start:index]
-            depth -= 1
-        index += 1
-    return text[start:]

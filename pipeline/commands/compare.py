@@ -17,7 +17,7 @@ from pipeline.benchstat.markup import render_html, render_markdown
 from pipeline.benchstat.model import Cell, Table, TableOptions
 from pipeline.benchstat.text import write_text
 from pipeline.errors import ExitCode, UsageError
-from pipeline.stats import two_sided_p
+from pipeline.stats import NOT_A_NUMBER, two_sided_p
 from pipeline.stats.mannwhitney import RankSummary
 
 FORMATS = ("text", "csv", "markdown", "html", "json")
@@ -188,7 +188,7 @@ def _could_differ(cell: Cell) -> bool:
     comparison = cell.comparison
     if comparison is None or comparison.significant:
         return True
-    if any(math.isnan(value) for value in cell.values):
+    if NOT_A_NUMBER in comparison.warnings:
         return False
     # Complete separation without ties is the strongest evidence there can be.
     smallest = two_sided_p(RankSummary(comparison.n1, comparison.n2, 0, ()))

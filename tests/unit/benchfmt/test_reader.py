@@ -229,7 +229,7 @@ def test_a_failing_read_is_reported_with_the_line() -> None:
     class Failing(io.RawIOBase):
         blocks: ClassVar = [b"BenchmarkA 1 1 x\nBenchmark"]
 
-        def read(self, size: int = -1, /) -> bytes:
+        def read(self, _size: int = -1, /) -> bytes:
             if self.blocks:
                 return self.blocks.pop()
             raise PermissionError(errno.EACCES, "Permission denied")
