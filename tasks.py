@@ -98,7 +98,6 @@ def lint(_context: Context) -> None:
 
 @task(
     auto_shortflags=False,
-    positional=["what"],
     iterable=["only"],
     help={
         "what": "pipeline (stage times of whole runs) or compare (the benchstat drop-in)",
@@ -114,10 +113,9 @@ def self_bench(_context: Context, what: str = "pipeline", only: list[str] | None
 
 @task(
     auto_shortflags=False,
-    positional=["inputs"],
     iterable=["inputs"],
     help={
-        "inputs": "benchmark files, or label=file; the first is the baseline",
+        "inputs": "benchmark files, or label=file, the baseline first; ./inv compare OLD NEW does as well",
         "format": "text, csv, markdown, html or json",
         "fail-on": "regression, or regression:5 for a threshold in percent",
         "sort": "effect: the largest change first",
@@ -126,7 +124,7 @@ def self_bench(_context: Context, what: str = "pipeline", only: list[str] | None
 )
 def compare(
     _context: Context,
-    inputs: list[str],
+    inputs: list[str] | None = None,
     format: str = "text",
     fail_on: str = "",
     sort: str = "",
@@ -135,4 +133,4 @@ def compare(
     """Compare benchmark files as benchstat does."""
     from pipeline.commands import compare, entry
 
-    entry.finish(compare.main(inputs, format=format, fail_on=fail_on, sort=sort, filter=filter))
+    entry.finish(compare.main(inputs or [], format=format, fail_on=fail_on, sort=sort, filter=filter))

@@ -16,6 +16,8 @@ from pipeline.benchstat.json_output import render_json
 from pipeline.benchstat.markup import render_html, render_markdown
 from pipeline.benchstat.model import Cell, Table, TableOptions
 from pipeline.benchstat.text import write_text
+from pipeline.commands import entry
+from pipeline.console import Console
 from pipeline.errors import ExitCode, UsageError
 from pipeline.stats import NOT_A_NUMBER, two_sided_p
 from pipeline.stats.mannwhitney import RankSummary
@@ -193,3 +195,19 @@ def _could_differ(cell: Cell) -> bool:
     # Complete separation without ties is the strongest evidence there can be.
     smallest = two_sided_p(RankSummary(comparison.n1, comparison.n2, 0, ()))
     return smallest is not None and smallest <= comparison.alpha
+
+
+def main(
+    inputs: Sequence[str],
+    *,
+    format: str,  # noqa: A002
+    fail_on: str,
+    sort: str,
+    filter: str,  # noqa: A002
+) -> ExitCode:
+    """The task: ``compare`` to the terminal, errors as messages."""
+
+    def action() -> ExitCode:
+        return compare(inputs, format=format, fail_on=fail_on, sort=sort, filter=filter, out=sys.stdout)
+
+    return entry.guarded(Console(), action)

@@ -49,10 +49,30 @@ class Program(invoke.Program):
         return f"did you mean {' or '.join(near)}?" if near else ""
 
 
+# Tasks that take plain words, and the option that Invoke knows them by.
+_VARIADIC = {"compare": "inputs", "self-bench": "what"}
+
+
+def spread(words: list[str]) -> list[str]:
+    """``compare OLD NEW`` as ``compare --inputs=OLD --inputs=NEW``: Invoke has no positional lists.
+
+    Every option of these tasks takes a value, so the word after ``--option`` belongs to it.
+    """
+    if not words or words[0] not in _VARIADIC:
+        return words
+    result, takes_value = [words[0]], False
+    for word in words[1:]:
+        option = word.startswith("--") and not takes_value
+        plain = not option and not takes_value and word != "-h"
+        result.append(f"--{_VARIADIC[words[0]]}={word}" if plain else word)
+        takes_value = option and "=" not in word and word != "--help"
+    return result
+
+
 def main() -> None:
     """The entry point of ``./inv``: runs the tasks of the project it stands in."""
     try:
-        Program(name="inv", binary="./inv").run(["inv", "--search-root", str(_root()), *sys.argv[1:]])
+        Program(name="inv", binary="./inv").run(["inv", "--search-root", str(_root()), *spread(sys.argv[1:])])
     except KeyboardInterrupt:
         sys.exit(int(ExitCode.INTERRUPTED))
 
