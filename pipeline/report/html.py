@@ -13,7 +13,7 @@ from pipeline.report import markdown
 from pipeline.report.benchmarks import BenchmarkRow
 from pipeline.report.model import RunReport
 
-PLOT_WIDTH = 360.0
+PLOT_WIDTH = 220.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +63,9 @@ class Plot:
 
 def _plot(report: RunReport, rows: Sequence[BenchmarkRow]) -> Plot:
     margin = float(report.plan["threshold"]["margin"])
-    bounds = [abs(b - 1) for row in rows for b in (*row.ci, row.ratio) if math.isfinite(b)]
+    bounds = [abs(bound - 1) for row in rows for bound in (*row.ci, row.ratio) if 0 < bound < math.inf]
     # A wild row must not squeeze all others into a line: what lies beyond is drawn at the edge.
-    limit = min(max([*bounds, margin]) * 1.1, 1.0)
+    limit = min(1.1 * max([*bounds, margin]), 4 * margin)
 
     def x(change: float) -> float:
         clipped = max(-limit, min(limit, change))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -24,10 +25,11 @@ class Rules:
 def flag(series: Sequence[PairedSeries], rules: Rules) -> list[Key]:
     """The series that need confirming: an effect that might be real and might be large enough to count."""
     effect = math.log1p(rules.threshold.effect)
+    free = _allocation_free(series)
     chosen = []
     for one in series:
         logs = one.logs()
-        if logs is None or _constant(one) or _within_floor(one):
+        if logs is None or _constant(one) or _within_floor(one, _floor(one.key, free)):
             continue
         summary = summarize(logs, confidence=1 - decision.SCREEN_ALPHA)
         if decision.flagged(logs) and max(abs(summary.low), abs(summary.high)) >= effect:
@@ -54,28 +56,50 @@ def judge(
         if logs and len(logs) >= rules.confirm_rounds:
             p_values[key] = summarize(logs, confidence=1 - decision.ALPHA).p
     q_values = decision.holm(p_values)
-    verdicts = {}
-    for one in series:
-        if one.rounds:
-            verdicts[one.key] = _judge_one(one, fresh.get(one.key), q_values.get(one.key), rules)
-    return verdicts
+    free = _allocation_free(series)
+    return {
+        one.key: _judge_one(one, fresh.get(one.key), q_values.get(one.key), rules, _floor(one.key, free))
+        for one in series
+        if one.rounds
+    }
+
+
+def _allocation_free(series: Sequence[PairedSeries]) -> set[tuple[str, str]]:
+    """Benchmarks (package, name) whose median is 0 allocs/op on both sides."""
+    return {
+        (one.key.package, one.key.name)
+        for one in series
+        if one.key.unit == "allocs/op" and one.rounds and statistics.median(one.base) == 0
+        if statistics.median(one.patched) == 0
+    }
+
+
+def _floor(key: Key, free: Collection[tuple[str, str]]) -> float | None:
+    """The change in the unit itself below which nothing counts; None where only ratios count.
+
+    Without an allocation an operation has no bytes of its own: B/op is set-up memory spread over
+    however many iterations there were, and no amount of it is the change's.
+    """
+    if key.unit == "B/op" and (key.package, key.name) in free:
+        return math.inf
+    return decision.FLOORS.get(key.unit)
 
 
 def _constant(one: PairedSeries) -> bool:
     return len(set(one.base)) == 1 and len(set(one.patched)) == 1
 
 
-def _within_floor(one: PairedSeries) -> bool:
-    floor = decision.FLOORS.get(one.key.unit)
+def _within_floor(one: PairedSeries, floor: float | None) -> bool:
     return floor is not None and decision.judge_floor(one.base, one.patched, floor) is not None
 
 
-def _judge_one(one: PairedSeries, fresh: PairedSeries | None, q: float | None, rules: Rules) -> Verdict:
+def _judge_one(
+    one: PairedSeries, fresh: PairedSeries | None, q: float | None, rules: Rules, floor: float | None
+) -> Verdict:
     exact = decision.judge_exact(one.base, one.patched, lower_is_better=one.lower_is_better)
     if exact is not None and _deterministic(one):
         return exact
     data = fresh if fresh is not None and fresh.rounds else one
-    floor = decision.FLOORS.get(one.key.unit)
     if floor is not None and (small := decision.judge_floor(data.base, data.patched, floor)):
         return small
     logs = data.logs()
