@@ -16,7 +16,7 @@ _PYTHON_ONLY_SPACE = re.compile("[\x1c-\x1f]")
 
 
 def blocks(stream: BinaryIO, file: str) -> Iterator[tuple[list[str], bool]]:
-    """Yield the lines of one block, and whether they are plain: ASCII whose white space is Go's too.
+    """Yield the lines of one block, and whether what Python takes for white space there is Go's too.
 
     Raises:
         InputError: reading fails, or a line is too long; the lines before it have been yielded.
@@ -42,7 +42,7 @@ def blocks(stream: BinaryIO, file: str) -> Iterator[tuple[list[str], bool]]:
         if too_long is not None:
             yield lines[:too_long], False
             raise _too_long(file, count + too_long)
-        yield lines, text.isascii() and not _PYTHON_ONLY_SPACE.search(text)
+        yield lines, not _PYTHON_ONLY_SPACE.search(text)
         count += len(lines)
         _refuse_long(rest, file, count)
         if not block:

@@ -116,7 +116,7 @@ class _InputReader:
                     fields = line.split()
                     shape = shape_of(tuple(fields[3::2]))
                     if plain and shape is not None:
-                        result = _ordinary(fields, shape, config, file, number)
+                        result = _ordinary(line, fields, shape, config, file, number)
                         if result is not None:
                             yield result
                             continue
@@ -205,14 +205,18 @@ class _InputReader:
         return True
 
 
-def _ordinary(fields: list[str], shape: _Shape, config: Config, file: str, number: int) -> Result | None:
-    """Read pairs of plain numbers and known units in ASCII, or leave the line to the exact reader.
+def _ordinary(
+    line: str, fields: list[str], shape: _Shape, config: Config, file: str, number: int
+) -> Result | None:
+    """Read pairs of plain numbers and known units, or leave the line to the exact reader.
 
     Python reads more than Go does as an integer or a float, so whatever is not plain is left.
     """
     count = fields[1]
     if len(fields) & 1 or not count.isdigit() or len(count) > _SAFE_DIGITS:
         return None
+    if not line.isascii() and not "".join((count, *fields[2::2])).isascii():
+        return None  # digits of another script
     try:
         raw = list(map(float, fields[2::2]))
     except ValueError:
