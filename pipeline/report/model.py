@@ -123,21 +123,35 @@ def _cell(
     entry: Mapping[str, Any], records: Sequence[Record], bench: Mapping[str, str], started: RunStarted
 ) -> CellReport:
     name = str(entry["id"])
-    ended = [r for r in _of(records, CellEnded) if r.cell == name]
     gates = {(r.gate, r.subject): r for r in _of(records, GateResult) if r.cell == name}
     screened = [r for r in _of(records, Screened) if r.cell == name]
     lost = [r for r in _of(records, BenchmarkLost) if r.cell == name]
+    exercise, reason = _exercise(name, records)
     plan: Mapping[str, Any] = started.plan
     rules = Rules(threshold=Threshold(**plan["threshold"]), confirm_rounds=plan["profile"]["confirm_rounds"])
     return CellReport(
         id=name,
         goos=str(entry["goos"]),
         goarch=str(entry["goarch"]),
-        exercise=ended[-1].exercise if ended else "missing",
-        reason=ended[-1].reason if ended else "it was planned and did not report",
+        exercise=exercise,
+        reason=reason,
         gates=tuple(gates.values()),
         benchmarks=tuple(rows(bench.get(name, ""), screened[-1] if screened else None, lost, rules)),
     )
+
+
+def _exercise(name: str, records: Sequence[Record]) -> tuple[str, str]:
+    """How far a cell was exercised. A run that says why it ended early skipped the rest; one that just
+    stopped leaves its cells missing."""
+    ended = [r for r in _of(records, CellEnded) if r.cell == name]
+    if ended:
+        return ended[-1].exercise, ended[-1].reason
+    ends = _of(records, RunEnded)
+    if not ends or not ends[-1].failure_code:
+        return "missing", "it was planned and did not report"
+    if any(r.cell == name and r.gate == "compile" and r.status == "pass" for r in _of(records, GateResult)):
+        return "compiled", "the changed packages were compiled; the run ended before anything else"
+    return "skipped", "the run ended before it"
 
 
 def _verdict(end: RunEnded | None, cells: Sequence[CellReport]) -> tuple[str, ExitCode, str, str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.integration.harness import RELEASE, ROOT, command, environment
+from tests.integration.harness import RELEASE, ROOT, Started, command, environment
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +48,9 @@ def run_default(
         timeout=1500,
         check=False,
     )
+
+
+@pytest.fixture(autouse=True)
+def _no_leftovers() -> Iterator[None]:
+    yield
+    Started.end_all()

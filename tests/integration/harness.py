@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -147,6 +147,8 @@ def quick(series: Path) -> list[str]:
 class Started:
     """A run in the background that can be stopped when it has reached a stage."""
 
+    live: ClassVar[list[Started]] = []
+
     def __init__(self, cache: Path, out: Path, *arguments: str) -> None:
         self.out = out
         self.log = out.with_suffix(".err")
@@ -159,6 +161,17 @@ class Started:
                 stderr=stream,
                 start_new_session=True,
             )
+
+        self.live.append(self)
+
+    @classmethod
+    def end_all(cls) -> None:
+        """What a failed test left running must not hold the machine's lock."""
+        for run in cls.live:
+            if run.process.poll() is None:
+                run.process.terminate()
+                run.process.wait(30)
+        cls.live.clear()
 
     def wait_for(self, text: str, seconds: float = 300) -> None:
         """Until the run has printed ``text``."""

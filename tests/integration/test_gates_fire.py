@@ -63,7 +63,7 @@ def test_a_patch_that_does_not_compile(cache: Path, release: Path, tmp_path: Pat
     done = validate(cache, tmp_path / "out", f"--series={series}", "--profile=quick", "--cells=linux-*")
     assert done.code == ExitCode.PATCH_FAILS
     assert "does not compile on linux-amd64, linux-arm64" in done.err
-    assert "ring.go:125:9: undefined: undefinedName" in done.err.replace("124:9", "125:9")
+    assert "ring.go:124:9: undefined: undefinedName" in done.err
     statuses = {gate["status"] for cell in done.report["cells"] for gate in cell["gates"]}
     assert statuses == {"fail"}
     assert done.report["verdict"] == "fail"
@@ -87,10 +87,12 @@ def test_a_patch_that_breaks_a_test(cache: Path, release: Path, tmp_path: Path) 
 def test_a_patch_that_does_not_apply_names_file_and_hunk(cache: Path, release: Path, tmp_path: Path) -> None:
     series = ring_series(tmp_path / "stale", release)
     patch = series / "0001-change.patch"
-    patch.write_text(patch.read_text().replace("\t\tfor p := r.Next()", "\t\tfor x := r.Next()"))
+    text = patch.read_text(encoding="utf-8")
+    assert "\n \treturn n\n" in text
+    patch.write_text(text.replace("\n \treturn n\n", "\n \treturn m\n"), encoding="utf-8")
     done = validate(cache, tmp_path / "out", *quick(series))
     assert done.code == ExitCode.PATCH_FAILS
-    assert "src/container/ring/ring.go:11" in done.err
+    assert "src/container/ring/ring.go:12" in done.err
     assert "hunk 1" in done.err
     assert done.report["verdict"] == "fail"
 
@@ -115,7 +117,7 @@ def test_a_benchmark_that_hangs_is_ended(cache: Path, release: Path, tmp_path: P
         (root / name).write_text(
             text.replace("benchmark_timeout: 60", "benchmark_timeout: 3"), encoding="utf-8"
         )
-    hang = SPIN.replace("n += r.Len()", "select {}")
+    hang = SPIN.replace("n += r.Len()", "n += r.Len()\n\t\tfor {\n\t\t}")
     series = ring_series(tmp_path / "hangs", release, spin=hang, tests={})
     done = validate(cache, tmp_path / "out", *quick(series), root=root)
     # It hangs on both sides, so the patch is not charged; and it is never "no change".

@@ -58,17 +58,17 @@ def test_sigterm_ends_like_ctrl_c_and_leaves_no_program(cache: Path, release: Pa
     run = Started(cache, tmp_path / "out", *quick(series))
     run.wait_for("benchmarks …")
     deadline = time.monotonic() + 30
-    while not _running("ring.test") and time.monotonic() < deadline:
+    while not _running("container_ring.test") and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert _running("ring.test")
+    assert _running("container_ring.test")
     assert run.stop(signal.SIGTERM) == ExitCode.INTERRUPTED
-    assert not _running("ring.test")
+    assert not _running("container_ring.test")
 
 
 def _slow_spin() -> str:
     from tests.integration.harness import SPIN
 
-    return SPIN.replace("n += r.Len()", "time.Sleep(20 * time.Second)").replace(
+    return SPIN.replace("n += r.Len()", "n += r.Len()\n\t\ttime.Sleep(20 * time.Second)").replace(
         'import "testing"', 'import (\n\t"testing"\n\t"time"\n)'
     )
 
