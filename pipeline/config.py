@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from pipeline.errors import UsageError
 
 MAX_BYTES = 1 << 20
+MAX_DEPTH = 40
 Path_ = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
 
@@ -66,7 +67,7 @@ def load(path: Path) -> Document:
         raise UsageError(f"{path}: larger than {MAX_BYTES} bytes")
     try:
         text = raw.decode("utf-8")
-        _refuse_aliases(path, text)
+        _check_tokens(path, text)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: not UTF-8 at byte {error.start}") from error
@@ -83,14 +84,26 @@ def load(path: Path) -> Document:
     return Document(name=str(path), data=data, marks=builder.marks)
 
 
-def _refuse_aliases(path: Path, text: str) -> None:
+_OPENS = (
+    yaml.BlockMappingStartToken,
+    yaml.BlockSequenceStartToken,
+    yaml.FlowMappingStartToken,
+    yaml.FlowSequenceStartToken,
+)
+_CLOSES = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
+
+
+def _check_tokens(path: Path, text: str) -> None:
+    """Refuse aliases, and nesting so deep that parsing it would take minutes or end in a RecursionError."""
+    depth = 0
     for token in yaml.scan(text, Loader=yaml.SafeLoader):
+        mark = token.start_mark
+        place = f"{path}:{mark.line + 1}:{mark.column + 1}"
         if isinstance(token, (yaml.AliasToken, yaml.AnchorToken)):
-            mark = token.start_mark
-            raise UsageError(
-                f"{path}:{mark.line + 1}:{mark.column + 1}: anchors and aliases are not allowed here",
-                hint="write the value out",
-            )
+            raise UsageError(f"{place}: anchors and aliases are not allowed here", hint="write the value out")
+        depth += isinstance(token, _OPENS) - isinstance(token, _CLOSES)
+        if depth > MAX_DEPTH:
+            raise UsageError(f"{place}: nested deeper than {MAX_DEPTH} levels")
 
 
 class _Builder:
@@ -128,8 +141,10 @@ class _Builder:
         loader = yaml.SafeLoader("")
         try:
             return loader.construct_object(node)
-        except (yaml.YAMLError, ValueError) as error:
-            self._error(node, (), str(error).splitlines()[0])
+        except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:
+            # PyYAML's own converters fail in all these ways on a value that a tag calls something else.
+            problem = str(error).splitlines()[0] if isinstance(error, (yaml.YAMLError, ValueError)) else ""
+            self._error(node, (), problem or f"not a value of the type {node.tag.rpartition(':')[2]}")
             return None
 
     def _error(self, node: yaml.Node, path: Path_, message: str) -> None:

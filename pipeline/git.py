@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,9 @@ TIMEOUT = 120.0
 _PINNED = (
     "-c",
     "core.hooksPath=/dev/null",
+    # Attributes are no configuration: without this, `* eol=crlf` of the user's rewrites whole files.
+    "-c",
+    f"core.attributesFile={os.devnull}",
     "-c",
     "core.autocrlf=false",
     "-c",
@@ -36,6 +40,7 @@ def env(ceiling: Path) -> dict[str, str]:
     return proc.base_env(
         {
             "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_ATTR_NOSYSTEM": "1",
             "GIT_CONFIG_GLOBAL": "/dev/null",
             "GIT_CEILING_DIRECTORIES": str(ceiling),
             "GIT_TERMINAL_PROMPT": "0",

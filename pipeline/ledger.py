@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from pipeline.errors import UsageError
 from pipeline.records import AnyRecord, Record
@@ -64,7 +64,7 @@ def read(path: Path) -> Iterator[Record]:
             value = json.loads(line)
             value.pop("at", None)
             yield _adapter.validate_python(value)
-        except (ValueError, AttributeError, RecursionError, ValidationError) as error:
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             reason = str(error).splitlines()[0]
             raise UsageError(f"{path}:{number}: not a ledger record: {reason}") from error
 

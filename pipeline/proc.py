@@ -157,6 +157,11 @@ class _Capture:
     recent: bytes = b""
 
     def pump(self, stream: IO[bytes], keep: bool) -> None:
+        # A daemon that left the group may write after the run is over: the files are closed then.
+        with contextlib.suppress(ValueError, OSError):
+            self._pump(stream, keep)
+
+    def _pump(self, stream: IO[bytes], keep: bool) -> None:
         while chunk := os.read(stream.fileno(), 1 << 16):
             with self.lock:
                 if self.log is not None:

@@ -82,14 +82,16 @@ class Store:
         """Make the cache folder and mark it as ours; HostError when it cannot be written."""
         tag = self.root / TAG_NAME
         try:
-            if self.root.is_dir() and not tag.exists() and any(self.root.iterdir()):
+            # List before reading the tag: another process may be making this very cache.
+            found = {child.name for child in self.root.iterdir()} if self.root.is_dir() else set()
+            if found - {TAG_NAME} and not is_cache(self.root):
                 raise UsageError(
-                    f"{self.root} is not empty and not a gopatch cache (no {TAG_NAME})",
+                    f"{self.root} is not empty and not a gopatch cache (no {TAG_NAME} of ours)",
                     hint="point GOPATCH_CACHE to a new or empty folder",
                 )
             self.root.mkdir(parents=True, exist_ok=True)
-            if not tag.exists():
-                tag.write_text(TAG_TEXT)
+            if not is_cache(self.root):
+                tag.write_text(TAG_TEXT, encoding="utf-8")
             self.area.mkdir(exist_ok=True)
         except OSError as error:
             raise HostError(
@@ -109,13 +111,12 @@ class Store:
         manifest = path / _MANIFEST
         try:
             data = json.loads(manifest.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            meta, seconds = dict(data["meta"]), float(data["seconds"])
+        except (OSError, ValueError, KeyError, TypeError):
             return None
         with contextlib.suppress(OSError):
             os.utime(manifest)
-        return Entry(
-            kind=kind, key=key, path=path, meta=data["meta"], seconds=float(data["seconds"]), reused=True
-        )
+        return Entry(kind=kind, key=key, path=path, meta=meta, seconds=seconds, reused=True)
 
     def fill(self, kind: str, inputs: Mapping[str, Any], build: Build) -> Entry:
         """The entry for ``inputs``, built by ``build(folder)`` unless it is there already.
@@ -202,11 +203,13 @@ def remove_tree(path: Path) -> None:
 
 
 def is_cache(path: Path) -> bool:
-    """Whether ``path`` carries a cache tag with the right signature."""
+    """Whether ``path`` carries our cache tag. The signature alone is every tool's: Cargo's ``target`` has
+    it too."""
     try:
-        return (path / TAG_NAME).read_text(encoding="utf-8").startswith(TAG_TEXT.split("\n", 1)[0])
+        text = (path / TAG_NAME).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return False
+    return text.startswith(TAG_TEXT.split("\n", 1)[0]) and "gopatch" in text
 
 
 def _usage_order(area: Path) -> list[tuple[float, Path]]:
@@ -224,7 +227,7 @@ def clean(root: Path, *, older_than_days: float | None) -> tuple[list[Path], int
         return [], 0
     if root.is_symlink() or not is_cache(root):
         raise UsageError(
-            f"{root} is not a gopatch cache: it has no {TAG_NAME}",
+            f"{root} is not a gopatch cache: it has no {TAG_NAME} of ours",
             hint="nothing was removed; check GOPATCH_CACHE",
         )
     area = root / LAYOUT
@@ -236,7 +239,10 @@ def clean(root: Path, *, older_than_days: float | None) -> tuple[list[Path], int
         victims += [path for path in area.glob("*/.tmp-*") if path.stat().st_mtime < time.time() - 86400]
     size = sum(_size(path) for path in victims)
     for victim in victims:
-        remove_tree(victim)
+        # Renamed first: a removal that is killed half-way must not leave an entry that looks whole.
+        doomed = victim.with_name(f".tmp-removed-{uuid.uuid4().hex[:8]}")
+        victim.rename(doomed)
+        remove_tree(doomed)
     return victims, size
 
 

@@ -29,6 +29,12 @@ class Program(invoke.Program):
             super().parse_tasks()
         except ParseError as error:
             raise self._usage(error) from error
+        except ValueError as error:  # Invoke lets int() speak for itself; its exit code would be 1
+            where = next((word for word in sys.argv[1:] if repr(word.partition("=")[2]) in str(error)), "")
+            text = f"error: a number is wanted{f' in {where}' if where else ''}: {error}"
+            raise Exit(
+                message=f"{text}\n  ./inv --help TASK shows what it takes", code=int(ExitCode.USAGE)
+            ) from error
 
     def _usage(self, error: ParseError) -> Exit:
         message = str(error)

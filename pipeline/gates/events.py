@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Outcome = Literal["pass", "fail", "skip"]
@@ -31,11 +31,13 @@ class _Open:
 
 def parse(text: str, *, crashed: bool) -> dict[str, TestOutcome]:
     """Outcomes by test name. ``crashed`` is that the process failed: tests that had begun and not ended
-    are then charged with it, and their output holds the panic or the time-out."""
+    are then charged with it, and their output holds the panic or the time-out. Where all had ended well,
+    the last is charged: a process that dies on its way out has not passed."""
     running: dict[str, _Open] = {}
     ended: dict[str, TestOutcome] = {}
     current = ""
-    for raw in text.splitlines():
+    # As in test2json, the mark begins a line even where a test printed no newline before it.
+    for raw in text.replace(_MARK, f"\n{_MARK}").splitlines():
         line = raw.removeprefix(_MARK)
         found = _EVENT.fullmatch(line) if raw.startswith(_MARK) else None
         if found and found.group(1):
@@ -51,15 +53,17 @@ def parse(text: str, *, crashed: bool) -> dict[str, TestOutcome]:
             current = name
         elif current in running:
             running[current].lines.append(line)
-        elif current in ended and ended[current].outcome == "fail":
+        elif current in ended and (crashed or ended[current].outcome == "fail"):
             # testing prints a failed test's messages after its outcome line
             before = ended[current]
             ended[current] = TestOutcome(
-                outcome="fail", seconds=before.seconds, output=_joined([before.output, line])
+                outcome=before.outcome, seconds=before.seconds, output=_joined([before.output, line])
             )
     if crashed:
         for name, opened in running.items():
             ended[name] = TestOutcome(outcome="fail", seconds=0.0, output=_joined(opened.lines))
+        if current in ended and all(one.outcome != "fail" for one in ended.values()):
+            ended[current] = replace(ended[current], outcome="fail")
     return ended
 
 

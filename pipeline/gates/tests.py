@@ -73,7 +73,9 @@ def check(
     for name in names:
         before, after = old.get(name), new.get(name)
         if after is None:
-            each(_result(cell, pair, name, "fail", "not run", 0.0, "the test binary ended before it"))
+            both = name in on_base and before is None
+            reason = "the test binary ended before it" + (" on both sides" if both else "")
+            each(_result(cell, pair, name, "baseline-fails" if both else "fail", "not run", 0.0, reason))
             continue
         transition = f"{before.outcome if before else 'new'}→{after.outcome}"
         status: GateStatus

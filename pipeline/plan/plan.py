@@ -13,6 +13,7 @@ from pipeline.errors import UsageError
 from pipeline.golang import host_platform
 from pipeline.patch import series as series_room
 from pipeline.plan import matrix as matrix_room
+from pipeline.source import base as source_room
 from pipeline.values import Cell, Platform, Profile, Series, Threshold
 
 
@@ -96,7 +97,8 @@ def make(request: Request) -> Plan:
 
 
 def _check_range(series: Series, base: str) -> None:
-    if not Path(base).exists() and not series_room.supports(series, base.removeprefix("go")):
+    source_room.choose(base)  # refuses what is neither a release nor a folder before anything is done
+    if not source_room.is_path(base) and not series_room.supports(series, base.removeprefix("go")):
         raise UsageError(
             f"series {series.name} is for Go {series.base}, not for {base}",
             hint="choose another --base, or widen base: in its series.yml once it applies there",

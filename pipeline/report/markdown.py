@@ -16,6 +16,7 @@ from pipeline.report.model import RunReport
 MAX_CHARACTERS = 65_000
 _MARKS = {"pass": "✅", "fail": "❌", "inconclusive": "❔"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~@&!$])")
+_LINKED = re.compile(r"(\\@|\\#)(?=\w)")
 _CUT = "\n\n*Cut here: the whole summary is in the run's folder.*\n"
 
 
@@ -60,7 +61,8 @@ def _render(report: RunReport, tables: Mapping[str, str]) -> str:
 
 def md(value: Any) -> str:
     """Text as Markdown shows it literally, also in a table cell: one line, specials escaped."""
-    return _SPECIAL.sub(r"\\\1", " ".join(str(value).split()))
+    # GitHub looks for names and issues in the rendered text, where a backslash is gone: cmark-gfm#181.
+    return _LINKED.sub(r"\1&#8203;", _SPECIAL.sub(r"\\\1", " ".join(str(value).split())))
 
 
 def fence(value: str) -> str:

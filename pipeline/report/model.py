@@ -202,11 +202,13 @@ def _measured(cells: Sequence[CellReport]) -> tuple[str, ExitCode, str, str]:
             "Find the cause before sending the change: the slower rows were confirmed on fresh rounds.",
         )
     missing = [cell.id for cell in cells if cell.exercise == "missing"]
+    broken = [gate for cell in cells for gate in cell.gates if gate.status == "error"]
     lost = [row for _, row in found if row.verdict == "missing"]
     unclear = [row for _, row in found if row.verdict == "inconclusive"]
-    if missing or lost or unclear:
+    if missing or broken or lost or unclear:
         parts = [f"{len(unclear)} of {len(found)} comparisons are inconclusive"] if unclear else []
         parts += [f"{len(lost)} benchmarks are missing"] if lost else []
+        parts += [f"{len(broken)} gate checks could not run"] if broken else []
         parts += [f"cells did not report: {', '.join(missing)}"] if missing else []
         return (
             "inconclusive",
@@ -242,7 +244,7 @@ def _pass_headline(cells: Sequence[CellReport], found: Sequence[BenchmarkRow]) -
 def as_json(report: RunReport) -> dict[str, Any]:
     """``report.json``: the contract's fields; infinities and NaN become null."""
     plan = report.plan
-    return {
+    found: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "run_id": report.run_id,
         "verdict": report.verdict,
@@ -270,6 +272,7 @@ def as_json(report: RunReport) -> dict[str, Any]:
             "external_tools": round(report.tool_seconds, 3),
         },
     }
+    return {key: _finite(value) for key, value in found.items()}
 
 
 def _cell_json(cell: CellReport) -> dict[str, Any]:
@@ -280,7 +283,7 @@ def _cell_json(cell: CellReport) -> dict[str, Any]:
         "exercise": cell.exercise,
         "reason": cell.reason,
         "gates": [gate.model_dump(exclude={"kind", "cell"}) for gate in cell.gates],
-        "benchmarks": [_finite(dataclasses.asdict(row)) for row in cell.benchmarks],
+        "benchmarks": [dataclasses.asdict(row) for row in cell.benchmarks],
     }
 
 

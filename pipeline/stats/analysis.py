@@ -29,7 +29,8 @@ def flag(series: Sequence[PairedSeries], rules: Rules) -> list[Key]:
     chosen = []
     for one in series:
         logs = one.logs()
-        if logs is None or _constant(one) or _within_floor(one, _floor(one.key, free)):
+        # A sub-benchmark or unit that one side alone has is in no pair: `logs` is empty.
+        if not logs or _constant(one) or _within_floor(one, _floor(one.key, free)):
             continue
         summary = summarize(logs, confidence=1 - decision.SCREEN_ALPHA)
         if decision.flagged(logs) and max(abs(summary.low), abs(summary.high)) >= effect:
@@ -69,8 +70,9 @@ def _allocation_free(series: Sequence[PairedSeries]) -> set[tuple[str, str]]:
     return {
         (one.key.package, one.key.name)
         for one in series
-        if one.key.unit == "allocs/op" and one.rounds and statistics.median(one.base) == 0
-        if statistics.median(one.patched) == 0
+        if one.key.unit == "allocs/op"
+        and one.rounds
+        and statistics.median(one.base) == statistics.median(one.patched) == 0
     }
 
 

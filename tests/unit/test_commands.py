@@ -1,0 +1,191 @@
+"""From errors to exit codes, and the command line as a user meets it."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.commands import entry
+from pipeline.console import Console
+from pipeline.errors import ExitCode, HostError, InterruptedRunError, PipelineError, UsageError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    "code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE]
+)
+def test_what_the_machine_lacks_is_no_bug(code: int) -> None:
+    found = entry.as_pipeline_error(OSError(code, os.strerror(code), "/some/file"))
+    assert isinstance(found, HostError)
+    assert "/some/file" in found.what
+    assert found.hint
+
+
+def test_what_is_expected_and_what_is_a_bug() -> None:
+    usage = UsageError("x")
+    assert entry.as_pipeline_error(usage) is usage
+    assert isinstance(entry.as_pipeline_error(KeyboardInterrupt()), InterruptedRunError)
+    for bug in (ValueError("x"), OSError(errno.EBADF, "bad"), OSError("no number"), AssertionError()):
+        assert entry.as_pipeline_error(bug) is None
+
+
+def test_a_bug_leaves_a_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    def action() -> ExitCode:
+        raise ZeroDivisionError("the cause")
+
+    assert entry.guarded(Console(), action) is ExitCode.BUG
+    (log,) = tmp_path.glob("gopatch-bug-*.log")
+    assert "ZeroDivisionError: the cause" in log.read_text()
+    said = capsys.readouterr().err
+    assert str(log) in said
+    assert "nothing about the patch" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(("error", "code"), [(UsageError("w", hint="h"), 2), (HostError("w", hint="h"), 4)])
+def test_an_expected_failure_is_one_message(
+    error: PipelineError, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def action() -> ExitCode:
+        raise error
+
+    assert entry.guarded(Console(quiet=True), action) == code
+    assert capsys.readouterr().err == "error: w\n  h\n"
+
+
+def test_repeated_and_comma_separated_options() -> None:
+    assert entry.split(["a,b", " c ", ",", ""]) == ("a", "b", "c")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("a prøject with blanks")
+    for name in ("tasks.py", "matrix.yml"):
+        shutil.copy(ROOT / name, made / name)
+    for name in ("pipeline", "patches"):
+        shutil.copytree(ROOT / name, made / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return made
+
+
+def inv(project: Path, *words: str, code: int) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PYTHONPATH": str(project), "GOPATCH_CACHE": str(project / "cache")}
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.commands", *words],
+        cwd=project,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+pytest_processes = pytest.mark.usefixtures("processes")
+
+
+@pytest_processes
+def test_lists_its_tasks(project: Path) -> None:
+    shown = inv(project, "--list", code=0).stdout
+    for task in ("patch-validate", "doctor", "clean", "test", "lint"):
+        assert task in shown
+
+
+@pytest_processes
+def test_a_dry_run_prints_the_plan_and_makes_nothing(project: Path) -> None:
+    before = sorted(path.name for path in project.iterdir())
+    shown = inv(project, "patch-validate", "--dry-run", "--profile=quick", code=0).stdout
+    assert "series    kqueue-retry-backoff" in shown
+    assert "profile   quick: 8 rounds" in shown
+    plan = json.loads(inv(project, "patch-validate", "--dry-run", "--json", "--cells=linux-*", code=0).stdout)
+    assert [cell["id"] for cell in plan["cells"]] == ["linux-amd64", "linux-arm64"]
+    assert sorted(path.name for path in project.iterdir()) == before
+
+
+@pytest_processes
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["patch-validate", "--profil=quick"], "--profile"),
+        (["patch-valdate"], "patch-validate"),
+        (["patch-validate", "--profile=fast"], "no profile 'fast'"),
+        (["patch-validate", "--cells=linux-amd46"], "linux-amd64"),
+        (["patch-validate", "--series=kqueue-retry"], "kqueue-retry-backoff"),
+        (["patch-validate", "--base=1.26.1"], "not for 1.26.1"),
+        (["patch-validate", "--base=" + "x" * 5000], "--base"),
+        (["patch-validate", "--jobs=-1"], "--jobs -1"),
+        (["patch-validate", "--jobs=many"], "--jobs=many"),
+        (["patch-validate", "--base=nonsense"], "neither a Go release nor a folder"),
+    ],
+)
+def test_a_wrong_word_is_two_with_a_suggestion(project: Path, words: list[str], said: str) -> None:
+    dry = ["--dry-run"] if "jobs" not in words[-1] and words[0] == "patch-validate" else []
+    assert said in inv(project, *words, *dry, code=ExitCode.USAGE).stderr
+
+
+@pytest_processes
+def test_resuming_without_a_run_is_nothing_to_do(project: Path) -> None:
+    said = inv(project, "patch-validate", "--resume", code=ExitCode.NOTHING_TO_DO).stderr
+    assert "there is no run" in said
+    inv(project, "patch-validate", "--resume", "--out=nowhere", code=ExitCode.NOTHING_TO_DO)
+
+
+@pytest_processes
+def test_a_folder_with_something_in_it_is_not_written_to(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis").write_text("x")
+    said = inv(project, "patch-validate", f"--out={tmp_path}", code=ExitCode.USAGE).stderr
+    assert "is not an empty folder" in said
+    inv(project, "patch-validate", f"--out={tmp_path / 'thesis'}", code=ExitCode.USAGE)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis"]
+
+
+@pytest_processes
+def test_an_out_folder_below_a_file_is_the_hosts_fault(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    inv(project, "patch-validate", f"--out={tmp_path / 'file' / 'out'}", code=ExitCode.ENVIRONMENT)
+
+
+@pytest_processes
+def test_every_mistake_of_the_matrix_is_said_with_its_place(project: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(project, copy)
+    text = (
+        (copy / "matrix.yml").read_text().replace("rounds: 8", "rounds: 3").replace("effect: 1%", "efect: 1%")
+    )
+    (copy / "matrix.yml").write_text(text)
+    said = inv(copy, "patch-validate", "--dry-run", code=ExitCode.USAGE).stderr
+    for part in ("profiles.quick.rounds", "thresholds.rigorous.efect", "did you mean effect?"):
+        assert part in said
+    assert said.count("matrix.yml:") >= 3
+
+
+@pytest_processes
+def test_clean_refuses_a_foreign_cache(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "keep").write_text("x")
+    env = {**os.environ, "PYTHONPATH": str(project), "GOPATCH_CACHE": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.commands", "clean", "--all"],
+        cwd=project,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == ExitCode.USAGE
+    assert "nothing was removed" in done.stderr
+    assert (tmp_path / "keep").exists()

@@ -1,0 +1,386 @@
+"""What is shown: never green without proof, and nothing from outside is taken for markup."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from pipeline.errors import ExitCode
+from pipeline.records import (
+    BenchmarkLost,
+    CellEnded,
+    Exercise,
+    GateResult,
+    GateStatus,
+    PatchApplied,
+    Record,
+    RunEnded,
+    RunStarted,
+    Screened,
+    SourceFetched,
+    StageEnded,
+    ToolchainReady,
+)
+from pipeline.report import html, junit, markdown, metrics, model, tables, text
+from pipeline.report.model import RunReport
+
+HOSTILE = "a|b `c` <script>alert(1)</script> @golang/team #17 [x](http://e) ![i](u) *b*\n# head & $x$"
+DIGEST = "0" * 64
+
+
+def started(*cells: str, **plan: Any) -> RunStarted:
+    return RunStarted(
+        run_id="20260101-x",
+        plan_digest=DIGEST,
+        plan={
+            "series": "s",
+            "subject": "runtime: x",
+            "issue": "",
+            "series_digest": DIGEST,
+            "base": "1.27.3",
+            "profile": {
+                "name": "quick",
+                "rounds": 8,
+                "confirm_rounds": 10,
+                "max_rounds": 32,
+                "benchtime": "100ms",
+            },
+            "threshold": {"effect": 0.03, "margin": 0.05},
+            "cells": [{"id": cell, "goos": "linux", "goarch": "amd64", "native": True} for cell in cells],
+            **plan,
+        },
+        command="./inv patch-validate",
+        environment={"os": "Linux"},
+    )
+
+
+def ended(cell: str = "here", exercise: Exercise = "measured") -> CellEnded:
+    return CellEnded(cell=cell, goos="linux", goarch="amd64", exercise=exercise, reason="ran")
+
+
+def gate(status: GateStatus = "pass", cell: str = "here", **more: Any) -> GateResult:
+    return GateResult(**{"gate": "test", "cell": cell, "subject": "runtime.TestX", "status": status, **more})
+
+
+def bench(change: float, rounds: int = 18, name: str = "X-2", noise: float = 0.002) -> str:
+    rng = random.Random(3)
+    out = []
+    for number in range(1, rounds + 1):
+        for side, factor in (("base", 1.0), ("patched", 1 + change)):
+            value = 100 * factor * (1 + rng.uniform(-noise, noise))
+            out += [f"side: {side}", f"round: {number}", "pkg: runtime", f"Benchmark{name} 10 {value} ns/op"]
+    return "\n".join(out) + "\n"
+
+
+SCREENED = Screened(cell="here", rounds=8, flagged=["runtime X-2 sec/op"])
+CALM = Screened(cell="here", rounds=8, flagged=[])
+DONE = RunEnded(seconds=5)
+
+
+def build(*records: Record, file: str = "", cells: tuple[str, ...] = ("here",)) -> RunReport:
+    return model.build([started(*cells), *records], {"here": file} if file else {})
+
+
+def outcome(report: RunReport) -> tuple[str, int]:
+    assert model.as_json(report)["exit_code"] == report.exit_code
+    return report.verdict, report.exit_code
+
+
+def test_pass() -> None:
+    report = build(gate(), CALM, ended(), DONE, file=bench(0.0))
+    assert outcome(report) == ("pass", ExitCode.PASS)
+    assert "no benchmark changed by more than" in report.headline
+
+
+def test_worse_fails_and_is_named() -> None:
+    report = build(gate(), SCREENED, ended(), DONE, file=bench(0.2))
+    assert outcome(report) == ("fail", ExitCode.PATCH_FAILS)
+    assert re.search(r"runtime\.X-2 sec/op \+20\.\d % on here", report.headline)
+
+
+def test_better_passes_and_is_named() -> None:
+    report = build(gate(), SCREENED, ended(), DONE, file=bench(-0.2))
+    assert outcome(report) == ("pass", ExitCode.PASS)
+    assert "better: runtime.X-2 sec/op" in report.headline
+
+
+def test_noise_is_inconclusive() -> None:
+    report = build(gate(), CALM, ended(), DONE, file=bench(0.0, noise=0.5))
+    assert outcome(report) == ("inconclusive", ExitCode.INCONCLUSIVE)
+
+
+def test_a_run_that_ended_within_screening_has_no_verdict_of_its_rows() -> None:
+    report = build(gate(), ended(), DONE, file=bench(0.0, rounds=3))
+    assert outcome(report) == ("inconclusive", ExitCode.INCONCLUSIVE)
+    assert report.cells[0].benchmarks[0].reason == "screening did not finish"
+
+
+@pytest.mark.parametrize(
+    ("state", "verdict"), [("failed", "fail"), ("missing", "inconclusive"), ("new", "pass")]
+)
+def test_a_lost_benchmark_is_never_no_change(state: Any, verdict: str) -> None:
+    lost = BenchmarkLost(
+        cell="here", package="runtime", benchmark="BenchmarkX", side="patched", state=state, reason="panic: x"
+    )
+    report = build(gate(), CALM, lost, ended(), DONE, file=bench(0.0))
+    assert report.verdict == verdict
+    assert [row.verdict for row in report.cells[0].benchmarks] == [state]
+
+
+def test_a_failed_gate_fails_whatever_the_numbers_say() -> None:
+    report = build(gate("fail"), SCREENED, ended(), DONE, file=bench(-0.2))
+    assert outcome(report) == ("fail", ExitCode.PATCH_FAILS)
+    assert "runtime.TestX on here" in report.headline
+
+
+@pytest.mark.parametrize("status", ["baseline-fails", "skipped"])
+def test_what_the_baseline_fails_is_not_charged(status: GateStatus) -> None:
+    assert build(gate(status), CALM, ended(), DONE, file=bench(0.0)).verdict == "pass"
+
+
+def test_a_gate_that_could_not_run_is_never_green() -> None:
+    report = build(gate("error"), CALM, ended(), DONE, file=bench(0.0))
+    assert outcome(report) == ("inconclusive", ExitCode.INCONCLUSIVE)
+
+
+def test_a_cell_that_did_not_report_is_never_green() -> None:
+    report = build(gate(), CALM, ended(), DONE, file=bench(0.0), cells=("here", "there"))
+    assert outcome(report) == ("inconclusive", ExitCode.INCONCLUSIVE)
+    assert "there" in report.headline
+    assert report.cells[1].exercise == "missing"
+
+
+def test_a_run_without_an_end_is_incomplete() -> None:
+    assert outcome(build(gate(), CALM, ended(), file=bench(0.0))) == ("incomplete", ExitCode.BUG)
+    assert outcome(build()) == ("incomplete", ExitCode.BUG)
+
+
+@pytest.mark.parametrize(
+    ("code", "verdict"),
+    [
+        (ExitCode.PATCH_FAILS, "fail"),
+        (ExitCode.USAGE, "error"),
+        (ExitCode.NOTHING_TO_DO, "error"),
+        (ExitCode.ENVIRONMENT, "error"),
+        (ExitCode.BUG, "error"),
+        (ExitCode.INTERRUPTED, "interrupted"),
+    ],
+)
+def test_a_failure_decides(code: ExitCode, verdict: str) -> None:
+    end = RunEnded(seconds=1, failure="first line\nsecond", failure_code=int(code))
+    report = build(gate(), CALM, ended(), end, file=bench(0.0))
+    assert outcome(report) == (verdict, code)
+    assert report.headline == "first line"
+
+
+def test_after_a_resume_the_last_word_holds() -> None:
+    first = RunEnded(seconds=2, failure="interrupted", failure_code=130)
+    report = build(gate("fail"), first, gate("pass"), CALM, ended(), DONE, file=bench(0.0))
+    assert report.verdict == "pass"
+    assert report.seconds == 7
+    assert len(report.cells[0].gates) == 1
+
+
+@pytest.mark.parametrize("level", ["compiled", "simulated", "emulated", "unaffected", "skipped"])
+def test_what_was_not_measured_is_not_shown_as_measured(level: Exercise) -> None:
+    report = build(gate(gate="compile"), ended(exercise=level), DONE)
+    assert "nothing was measured" in report.headline
+    shown = markdown.render(report, {}) + html.render(report, {}, []) + text.render(report, "runs/x")
+    assert level in shown
+    assert "measured**" not in shown
+    assert 'class="measured"' not in shown
+    assert model.as_json(report)["cells"][0]["exercise"] == level
+
+
+def hostile() -> RunReport:
+    return build(
+        SourceFetched(version=HOSTILE, digest=DIGEST, origin=HOSTILE, proof=HOSTILE, files=1),
+        PatchApplied(file=HOSTILE, subject=HOSTILE, sha256=DIGEST, rung="exact", hunks=1, detail=HOSTILE),
+        ToolchainReady(
+            role="base", version="1.27.3", digest=DIGEST, proof=HOSTILE, path=HOSTILE, recipe="staged"
+        ),
+        gate("fail", subject=HOSTILE, transition=HOSTILE, detail=HOSTILE),
+        CellEnded(cell="here", goos="linux", goarch="amd64", exercise="compiled", reason=HOSTILE),
+        BenchmarkLost(
+            cell="here",
+            package=HOSTILE,
+            benchmark=HOSTILE,
+            side="patched",
+            state="failed",
+            reason=HOSTILE,
+        ),
+        StageEnded(stage=HOSTILE, seconds=1),
+        RunEnded(seconds=1, failure=f"```\n{HOSTILE}", failure_code=1),
+    )
+
+
+class Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+        for name, value in attrs:
+            assert not name.startswith("on")
+            assert name not in {"href", "src"} or value is None
+
+
+def test_html_has_no_markup_from_outside() -> None:
+    page = html.render(hostile(), {"here": HOSTILE}, [HOSTILE])
+    assert "<script" not in page
+    parser = Tags()
+    parser.feed(page)
+    assert not parser.seen & {"script", "a", "img", "link", "iframe"}
+    assert "http" not in re.sub(r"http://e\)", "", page).replace("http-equiv", "")
+
+
+def test_markdown_shows_hostile_text_literally() -> None:
+    summary = markdown.render(hostile(), {"here": HOSTILE})
+    outside = re.sub(r"(?s)```.*?\n```", "", summary)
+    assert not re.search(r"(?<!\\)<script", outside)
+    assert not re.search(r"(?<!\\)`c", outside)
+    assert not re.search(r"(?<!\\)\[x", outside)
+    assert not re.search(r"(?<!\\)\*b\\?\*", outside)
+    assert "\n# head" not in outside
+    # A backslash does not stop GitHub from notifying: it looks for names in the rendered text.
+    assert "@golang" not in outside
+    assert "@team" not in outside
+    for row in outside.splitlines():
+        if row.startswith("|"):
+            assert row.endswith("|"), row
+    tables_ = [
+        [len(re.findall(r"(?<!\\)\|", row)) for row in block.splitlines()]
+        for block in re.findall(r"(?m)(?:^\|.*\n)+", outside)
+    ]
+    assert all(len(set(counts)) == 1 for counts in tables_), tables_
+
+
+def test_a_fence_cannot_be_ended_from_inside() -> None:
+    summary = markdown.render(hostile(), {"here": "```\nx\n````\n"})
+    assert len(re.findall(r"(?m)^```", summary)) % 2 == 0
+    block = summary.split("```text\n", 1)[1].split("\n```", 1)[0]
+    assert "<script>" in block
+
+
+def test_a_huge_run_has_a_summary_that_fits() -> None:
+    many = [gate("fail", subject=f"runtime.Test{n}" + "|" * 50, transition="pass→fail") for n in range(2000)]
+    report = build(*many, ended(), DONE)
+    summary = markdown.render(report, {"here": "x" * 100_000})
+    assert len(summary) <= 65_000
+    assert "Cut here" in summary
+    assert ": fail" in summary.splitlines()[0]
+
+
+def test_a_huge_failure_closes_its_fence() -> None:
+    end = RunEnded(seconds=1, failure="x" * 70 + "\n" + "line of output\n" * 20_000, failure_code=1)
+    summary = markdown.render(build(end), {})
+    assert len(summary) <= 65_000
+    assert len(re.findall(r"(?m)^```", summary)) % 2 == 0
+    assert summary.rstrip().endswith("folder.*")
+
+
+def test_a_huge_single_line_still_fits() -> None:
+    end = RunEnded(seconds=1, failure="y" * 200_000, failure_code=1)
+    summary = markdown.render(build(end), {})
+    assert len(summary) <= 65_000
+    assert len(re.findall(r"(?m)^```", summary)) % 2 == 0
+
+
+def test_report_json_is_plain_json_with_the_contracts_fields() -> None:
+    lost = BenchmarkLost(
+        cell="here", package="net", benchmark="BenchmarkZ", side="base", state="new", reason="new"
+    )
+    zero = bench(0.0, rounds=5).replace("ns/op", "ns/op 0 B/op")
+    report = build(
+        gate(),
+        CALM,
+        lost,
+        ended(),
+        RunEnded(seconds=float("inf")),
+        StageEnded(stage="x", seconds=1),
+        file=zero,
+    )
+    data = model.as_json(report)
+    written = json.dumps(data, allow_nan=False)
+    assert json.loads(written) == json.loads(json.dumps(data))
+    expected = {
+        "schema_version",
+        "verdict",
+        "exit_code",
+        "series",
+        "base",
+        "patches",
+        "cells",
+        "toolchains",
+        "environment",
+        "timings",
+    }
+    assert expected <= data.keys()
+    (cell,) = data["cells"]
+    assert {"id", "goos", "goarch", "exercise", "gates", "benchmarks"} <= cell.keys()
+    for row in cell["benchmarks"]:
+        assert {"ratio", "ci", "p", "q", "verdict", "resolution"} <= row.keys()
+    assert cell["benchmarks"][0]["ci"] == [0.0, None]  # five pairs bound nothing from above
+
+
+def test_junit_is_well_formed_whatever_a_test_prints() -> None:
+    detail = "\x00\x1b[31m ]]> & <b> \ufffe \U0001f600 \x0b"
+    report = build(
+        gate("fail", detail=detail, subject='a"<&\x01'), gate("skipped", subject="b"), ended(), DONE
+    )
+    root = ET.fromstring(junit.render(report))  # noqa: S314  # our own text
+    (suite,) = root.iter("testsuite")
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("2", "1", "1")
+    (failure,) = root.iter("failure")
+    assert "]]> & <b>" in (failure.text or "")
+    assert "\x1b" not in (failure.text or "")
+
+
+def test_metrics_can_be_parsed() -> None:
+    report = build(
+        gate(),
+        gate("fail", subject="b"),
+        SCREENED,
+        ended(),
+        StageEnded(stage='x "y"\\\n', seconds=1.5),
+        DONE,
+        file=bench(0.2),
+    )
+    found = {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(metrics.render(report).decode())  # type: ignore[no-untyped-call]
+        for sample in family.samples
+    }
+    by_name = {name for name, _ in found}
+    assert by_name == {
+        "gopatch_exit_code",
+        "gopatch_stage_seconds",
+        "gopatch_gate_results",
+        "gopatch_benchmark_ratio",
+    }
+    (stage,) = [(dict(labels)["stage"], v) for (name, labels), v in found.items() if "stage" in name]
+    assert stage == ('x "y"\\\n', 1.5)
+    (ratio,) = [value for (name, _), value in found.items() if name == "gopatch_benchmark_ratio"]
+    assert ratio == pytest.approx(1.2, abs=0.01)
+
+
+def test_the_two_files_hold_each_side_alone() -> None:
+    parts = tables.by_side(bench(0.2, rounds=2))
+    assert parts["base"].count("BenchmarkX-2") == parts["patched"].count("BenchmarkX-2") == 2
+    assert "side:" not in parts["base"] + parts["patched"]
+    assert "round:" not in parts["base"]
+
+
+def test_the_terminal_names_every_row_and_where_to_look() -> None:
+    shown = text.render(build(gate(), SCREENED, ended(), DONE, file=bench(0.2)), "runs/x")
+    assert shown.startswith("FAIL  ")
+    assert re.search(r"runtime\.X-2 sec/op +\+\d+\.\d % \[\+.+\] +worse", shown)
+    assert "runs/x/report.html" in shown
