@@ -125,9 +125,11 @@ def _read(path: Path) -> Patch:
     if len(content) > MAX_PATCH_BYTES:
         raise UsageError(f"{path}: larger than {MAX_PATCH_BYTES} bytes")
     files = lint.check(path.name, content)
+    subject = _subject(content)
+    lint.check_characters(path.name, 1, subject)  # a mail's subject may be encoded: look again
     return Patch(
         name=path.name,
-        subject=_subject(content),
+        subject=subject,
         sha256=hashlib.sha256(content).hexdigest(),
         content=content,
         files=files,
