@@ -136,27 +136,20 @@ def _round(
 def _pair(setup: Setup, state: _State, target: Target, number: int, phase: Phase) -> None:
     order = schedule.side_order(setup.seed, target.benchmark, number)
     started = time.monotonic()
-    text = ""
+    texts: dict[Side, str] = {}
+    errors: dict[Side, runner.SampleError] = {}
     for side in order:
-        binary = setup.binaries[side][target.package]
         try:
-            text += runner.run(setup.shell, binary, setup.go[side], target.benchmark, setup.profile).text(
-                side, number
-            )
+            texts[side] = _sample(setup, target, side).text(side, number)
         except runner.SampleError as error:
-            state.lost.add(target)
-            setup.record(
-                BenchmarkLost(
-                    cell=setup.cell.id,
-                    package=target.package,
-                    benchmark=target.benchmark,
-                    side=side,
-                    state="failed" if side == "patched" else "missing",
-                    reason=error.reason,
-                    log=error.log.name if error.log else "",
-                )
-            )
-            return
+            errors[side] = error
+            if side == "base":
+                break
+    if errors:
+        state.lost.add(target)
+        setup.record(_lost(setup, target, errors))
+        return
+    text = "".join(texts[side] for side in order)
     with setup.file.open("ab") as stream:
         stream.write(text.encode())
         stream.flush()
@@ -174,4 +167,24 @@ def _pair(setup: Setup, state: _State, target: Target, number: int, phase: Phase
             size=size,
             seconds=round(time.monotonic() - started, 3),
         )
+    )
+
+
+def _sample(setup: Setup, target: Target, side: Side) -> runner.Sample:
+    binary = setup.binaries[side][target.package]
+    return runner.run(setup.shell, binary, setup.go[side], target.benchmark, setup.profile)
+
+
+def _lost(setup: Setup, target: Target, errors: Mapping[Side, runner.SampleError]) -> BenchmarkLost:
+    """The patch is charged only with what fails on its side alone, and not with this machine's faults."""
+    side: Side = "base" if "base" in errors else "patched"
+    error = errors[side]
+    return BenchmarkLost(
+        cell=setup.cell.id,
+        package=target.package,
+        benchmark=target.benchmark,
+        side=side,
+        state="failed" if side == "patched" and not error.host else "missing",
+        reason=error.reason,
+        log=error.log.name if error.log else "",
     )
