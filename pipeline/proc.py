@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import threading
@@ -24,6 +25,7 @@ POSIX = os.name == "posix"
 GRACE_SECONDS = 5.0
 CAPTURE_LIMIT = 256 * 1024 * 1024
 TAIL_LINES = 30
+FULL_DISK = 8 * 1024 * 1024
 
 # What the host itself needs; everything else a program sees is passed by the caller.
 _BASE_VARIABLES = (
@@ -86,6 +88,14 @@ class Result:
             if any(cause in line.lower() for cause in _HOST_CAUSES):
                 return line.strip()
         return ""
+
+
+def full_disk(*places: Path) -> Path | None:
+    """The first of ``places`` whose disk has no room left, or None.
+
+    What a tested program prints is no proof of it: the program is the patch's.
+    """
+    return next((place for place in places if shutil.disk_usage(place).free < FULL_DISK), None)
 
 
 def base_env(extra: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -33,6 +33,8 @@ def scan(root: Path) -> Manifest:
             path = Path(folder) / name
             if path.is_symlink() and not path.resolve().is_relative_to(home):
                 raise HostError(f"{path} is a link that leaves the tree {root}")
+            if not path.is_file():  # a socket, a FIFO, or an editor's lock: a link to nowhere
+                continue
             manifest[path.relative_to(root).as_posix()] = entry(path)
     return manifest
 

@@ -50,7 +50,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _guard(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Unit tests get a cache of their own, no network, and no processes unless they ask for them."""
-    if "unit" not in Path(str(request.node.path)).parts:
+    if not Path(str(request.node.path)).is_relative_to(ROOT / "tests" / "unit"):
         return
     monkeypatch.setenv("GOPATCH_CACHE", str(tmp_path / "cache"))
     if "processes" in request.fixturenames:

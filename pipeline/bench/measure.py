@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 from pipeline import proc
 from pipeline.bench import runner, schedule
 from pipeline.console import Progress
+from pipeline.errors import UsageError
 from pipeline.golang import Go
 from pipeline.records import BenchmarkLost, PairMeasured, Record, Screened, Side
 from pipeline.stats import analysis, pairs
@@ -85,6 +86,11 @@ def _restore(setup: Setup, history: Sequence[Record]) -> _State:
             state.screened = record
     setup.file.parent.mkdir(parents=True, exist_ok=True)
     setup.file.touch()
+    if setup.file.stat().st_size < size:
+        raise UsageError(
+            f"{setup.file} is shorter than its ledger says: it was changed after it was written",
+            hint="start a new run without --resume",
+        )
     os.truncate(setup.file, size)
     return state
 
@@ -175,8 +181,9 @@ def _append(path: Path, text: str) -> int:
 
 
 def _lost(cell: Cell, target: Target, failures: Mapping[Side, runner.SampleError]) -> BenchmarkLost:
-    """``failed`` when only the patched side fails: that is the patch's. Otherwise ``missing``."""
-    only_patched = failures.keys() == {"patched"}
+    """``failed`` when only the patched side fails, and not by this machine's fault: that is the patch's.
+    Otherwise ``missing``."""
+    only_patched = failures.keys() == {"patched"} and not failures["patched"].host
     first = failures["patched"] if "patched" in failures else failures["base"]
     return BenchmarkLost(
         cell=cell.id,

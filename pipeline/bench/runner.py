@@ -15,12 +15,14 @@ _RESULT = re.compile(r"Benchmark\S+\s+\d+\s+\S.*")
 
 
 class SampleError(Exception):
-    """A sample that gave no number: it crashed, hung, failed or printed none. ``reason`` is one line."""
+    """A sample that gave no number: it crashed, hung, failed or printed none. ``reason`` is one line;
+    ``host`` says that this machine is at fault."""
 
-    def __init__(self, reason: str, log: Path | None) -> None:
+    def __init__(self, reason: str, log: Path | None, *, host: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.log = log
+        self.host = host
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,9 @@ def run(shell: proc.Shell, binary: TestBinary, go: Go, benchmark: str, profile: 
         timeout=limit + 10,
     )
     if not result.ok:
-        raise SampleError(_why(result, limit), result.log)
+        full = proc.full_disk(binary.path.parent, shell.logs)
+        why = f"stopped by this machine: no space left at {full}" if full else _why(result, limit)
+        raise SampleError(why, result.log, host=full is not None)
     config = tuple(line for line in result.stdout.splitlines() if _CONFIG.fullmatch(line))
     results = tuple(line.rstrip() for line in result.stdout.splitlines() if _RESULT.fullmatch(line))
     if not results:
@@ -65,8 +69,6 @@ def run(shell: proc.Shell, binary: TestBinary, go: Go, benchmark: str, profile: 
 
 
 def _why(result: proc.Result, limit: int) -> str:
-    if cause := result.host_cause():
-        return f"stopped by this machine: {cause}"
     if result.timed_out or "panic: test timed out" in result.stdout:
         return f"did not end within {limit} s"
     for line in result.stdout.splitlines():

@@ -33,6 +33,8 @@ def as_pipeline_error(error: BaseException) -> PipelineError | None:
         return error
     if isinstance(error, KeyboardInterrupt):
         return InterruptedRunError("interrupted")
+    if isinstance(error, BrokenPipeError):
+        return HostError("whoever read this command's output went away")
     if isinstance(error, OSError) and error.errno in _HOST_ERRNOS:
         where = f": {error.filename}" if error.filename else ""
         return HostError(f"{error.strerror}{where}", hint=_HOST_ERRNOS[error.errno])

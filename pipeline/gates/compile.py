@@ -44,8 +44,10 @@ def check(
                 results.append(future.result())
                 each(results[-1])
         except BaseException:
+            # One platform's end is every platform's: no result would be shown.
             proc.interrupt_all()
             pool.shutdown(cancel_futures=True)
+            proc.reset_interrupt()
             raise
     return results
 

@@ -123,10 +123,10 @@ def _run(
         cwd=binary.cwd,
         timeout=timeout + 30,
     )
-    if (cause := result.host_cause()) and not result.ok:
+    if not result.ok and (full := proc.full_disk(binary.path.parent, shell.logs)):
         raise HostError(
-            f"the tests of {binary.package} were stopped by this machine: {cause}",
-            hint=f"the log is {result.log}",
+            f"the tests of {binary.package} were stopped by this machine: no space left at {full}",
+            hint=f"free some space and add --resume; the log is {result.log}",
         )
     return events.parse(result.stdout, crashed=not result.ok)
 

@@ -46,7 +46,7 @@ def check(name: str, content: bytes) -> tuple[str, ...]:
     lines = text.split("\n")
     git_style = False
     for number, line in enumerate(lines, 1):
-        _check_characters(name, number, line)
+        check_characters(name, number, line)
         if reader.inside(line):
             continue
         if line.startswith(("GIT binary patch", "Binary files ")):
@@ -89,7 +89,8 @@ def _refused(name: str, line: int, what: str) -> PatchError:
     )
 
 
-def _check_characters(name: str, number: int, line: str) -> None:
+def check_characters(name: str, number: int, line: str) -> None:
+    """PatchError for a character that hides or reorders what a reviewer sees."""
     for char in line.removesuffix("\r"):
         code = ord(char)
         if code in _HIDDEN or (unicodedata.category(char) == "Cc" and char != "\t"):

@@ -126,6 +126,7 @@ def _read(path: Path) -> Patch:
         raise UsageError(f"{path}: larger than {MAX_PATCH_BYTES} bytes")
     files = lint.check(path.name, content)
     subject, message = _message(content)
+    lint.check_characters(path.name, 1, subject)  # a mail's subject may be encoded: look again
     return Patch(
         name=path.name,
         subject=subject,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -129,6 +129,7 @@ def _cell(
     exercise, reason = _exercise(name, records)
     plan: Mapping[str, Any] = started.plan
     rules = Rules(threshold=Threshold(**plan["threshold"]), confirm_rounds=plan["profile"]["confirm_rounds"])
+    found = tuple(rows(bench.get(name, ""), screened[-1] if screened else None, lost, rules))
     return CellReport(
         id=name,
         goos=str(entry["goos"]),
@@ -136,8 +137,24 @@ def _cell(
         exercise=exercise,
         reason=reason,
         gates=tuple(gates.values()),
-        benchmarks=tuple(rows(bench.get(name, ""), screened[-1] if screened else None, lost, rules)),
+        benchmarks=(*found, *_absent(plan, found)) if exercise == "measured" else found,
     )
+
+
+def _absent(plan: Mapping[str, Any], found: Sequence[BenchmarkRow]) -> Iterator[BenchmarkRow]:
+    """Rows for planned benchmarks that left neither numbers nor a reason: missing, never dropped."""
+    seen = {(row.package, row.name.split("/", 1)[0].rsplit("-", 1)[0]) for row in found}
+    for package, names in plan["benchmarks"].items():
+        for name in names:
+            short = str(name).removeprefix("Benchmark")
+            if (package, short) not in seen:
+                yield BenchmarkRow(
+                    package=package,
+                    name=short,
+                    unit="",
+                    verdict="missing",
+                    reason="planned; it left no number",
+                )
 
 
 def _exercise(name: str, records: Sequence[Record]) -> tuple[str, str]:

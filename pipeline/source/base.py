@@ -39,6 +39,6 @@ def choose(base: str) -> Source:
 def is_path(base: str) -> bool:
     """Whether ``base`` means a folder rather than a release."""
     try:
-        return "/" in base or "\\" in base or base in {".", ".."} or Path(base).is_dir()
+        return "/" in base or "\\" in base or base in {".", ".."} or (base != "" and Path(base).is_dir())
     except OSError:  # longer than any name
         return False

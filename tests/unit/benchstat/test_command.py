@@ -14,6 +14,7 @@ from pipeline.benchstat.__main__ import run
 from pipeline.benchstat.flags import USAGE, parse_arguments
 
 ROOT = Path(__file__).parents[3]
+pytestmark = pytest.mark.usefixtures("processes")
 
 
 def benchstat(*arguments: str) -> tuple[int, str, str]:

@@ -34,7 +34,7 @@ ODD = ("BenchmarkX 1", "BenchmarkX", "PASS", "k:v", "note:", "Unit", "\x00")
 
 def write(path: Path, seed: int) -> None:
     """Benchmarks that come and go, values of all signs and sizes, and lines that are wrong."""
-    rng = random.Random(seed)  # noqa: S311
+    rng = random.Random(seed)
     lines = rng.choice([[], ["Unit B/op assume=exact", "Unit ns/op better=higher"]])
     for block in range(rng.randrange(1, 4)):
         lines += [f"goos: {rng.choice(['linux', 'darwin', ''])}", f"pkg: p{block}"]

@@ -1,0 +1,202 @@
+"""Schedules, samples of a fake test binary, and who is charged when one gives no number."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline import proc, values
+from pipeline.bench import measure, runner, schedule
+from pipeline.console import Console
+from pipeline.golang import Go
+from pipeline.records import BenchmarkLost, PairMeasured, Record, Screened
+from pipeline.stats.analysis import Rules
+from pipeline.values import SIDES, Cell, Platform, Profile, Threshold
+
+ROOT = Path(__file__).resolve().parents[2]
+TARGET = measure.Target("runtime", "BenchmarkX")
+GOOD = "printf 'goos: linux\\npkg: runtime\\nBenchmarkX-2 \\t 10\\t 100 ns/op\\nPASS\\n'"
+
+
+def test_each_side_leads_equally_often() -> None:
+    for benchmark in ("BenchmarkA", "BenchmarkB"):
+        orders = [schedule.side_order("seed", benchmark, number) for number in range(1, 41)]
+        assert orders.count(("base", "patched")) == 20
+        assert all(orders[k] == orders[k + 1][::-1] for k in range(0, 40, 2))
+    assert len({tuple(schedule.side_order(str(s), "B", n) for n in range(1, 9)) for s in range(20)}) > 5
+
+
+def test_benchmarks_are_shuffled_anew_each_round() -> None:
+    names = list("abcdefgh")
+    orders = [schedule.shuffled("seed", number, names) for number in range(1, 11)]
+    assert all(sorted(order) == names for order in orders)
+    assert len({tuple(order) for order in orders}) > 5
+    assert schedule.shuffled("seed", 1, names) == orders[0]
+
+
+def test_the_order_is_the_same_in_every_process(processes: None) -> None:
+    code = "from pipeline.bench import schedule as s; print([s.side_order('x', 'B', n) for n in range(9)], "
+    code += "s.shuffled('x', 1, list('abcdef')))"
+    said = {
+        subprocess.check_output(
+            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)}
+        )
+        for seed in ("1", "2")
+    }
+    assert len(said) == 1
+
+
+class Bench:
+    """Two fake test binaries and everything around them."""
+
+    def __init__(self, tmp_path: Path, base: str, patched: str) -> None:
+        self.records: list[Record] = []
+        binaries = {}
+        for side, body in zip(SIDES, (base, patched), strict=True):
+            root = tmp_path / side
+            (root / "src/runtime").mkdir(parents=True)
+            script = root / "runtime.test"
+            script.write_text(f"#!/bin/sh\n{body}\n")
+            script.chmod(0o755)
+            binaries[side] = {
+                "runtime": values.TestBinary(
+                    package="runtime", side=side, path=script, sha256=side, goroot=root
+                )
+            }
+        go = Go(root=tmp_path / "go", cache=tmp_path / "c", work=tmp_path / "w")
+        self.setup = measure.Setup(
+            shell=proc.Shell(logs=tmp_path / "logs", observe=lambda *_: None),
+            cell=Cell(id="here", platform=Platform(goos="linux", goarch="amd64"), native=True),
+            profile=Profile(
+                name="quick",
+                rounds=6,
+                confirm_rounds=6,
+                max_rounds=6,
+                benchtime="1x",
+                benchmark_timeout=2,
+                test_timeout=5,
+                toolchain="overlay",
+            ),
+            rules=Rules(threshold=Threshold(effect=0.03, margin=0.05), confirm_rounds=6),
+            seed="seed",
+            binaries=binaries,
+            go={"base": go, "patched": go},
+            file=tmp_path / "bench" / "here.txt",
+            record=self.records.append,
+            progress=Console(quiet=True),
+        )
+
+    def run(self, history: tuple[Record, ...] = ()) -> list[Record]:
+        self.records.clear()
+        measure.measure(self.setup, [TARGET], history)
+        return list(self.records)
+
+    def lost(self) -> BenchmarkLost:
+        (found,) = [record for record in self.run() if isinstance(record, BenchmarkLost)]
+        return found
+
+
+def test_measures_in_pairs(processes: None, tmp_path: Path) -> None:
+    bench = Bench(tmp_path, GOOD, GOOD)
+    records = bench.run()
+    found = [record for record in records if isinstance(record, PairMeasured)]
+    assert [record.round for record in found] == [1, 2, 3, 4, 5, 6]
+    assert isinstance(records[-1], Screened)
+    text = bench.setup.file.read_text()
+    assert found[-1].size == len(text)
+    assert text.count("side: base\n") == text.count("side: patched\n") == 6
+    assert "PASS" not in text
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("echo 'panic: boom'; exit 2", "panic: boom"),
+        ("echo 'fatal error: bad g'; exit 2", "fatal error: bad g"),
+        ("echo '--- FAIL: BenchmarkX'; exit 1", "the benchmark reported a failure"),
+        ("echo PASS", "it printed no result"),
+        ("echo '--- SKIP: BenchmarkX'", "it skips itself on this host"),
+        ("kill -SEGV $$", "ended by signal 11"),
+        ("exit 7", "exit status 7"),
+    ],
+)
+def test_what_fails_on_the_patched_side_alone_is_charged(
+    processes: None, tmp_path: Path, body: str, reason: str
+) -> None:
+    found = Bench(tmp_path, GOOD, body).lost()
+    assert (found.side, found.state, found.reason) == ("patched", "failed", reason)
+
+
+@pytest.mark.parametrize("seed", ["a", "b", "c", "d"])
+def test_what_fails_on_both_sides_is_never_charged(processes: None, tmp_path: Path, seed: str) -> None:
+    """Whichever side happens to go first."""
+    bench = Bench(tmp_path, "exit 3", "exit 3")
+    object.__setattr__(bench.setup, "seed", seed)
+    found = bench.lost()
+    assert (found.side, found.state) == ("both sides", "missing")
+
+
+def test_the_machines_fault_is_not_the_patchs(
+    processes: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proc, "full_disk", lambda *places: places[0])
+    found = Bench(tmp_path, GOOD, "echo 'write: no space left on device'; exit 1").lost()
+    assert (found.side, found.state) == ("patched", "missing")
+    assert found.reason.startswith("stopped by this machine")
+
+
+def test_a_benchmark_cannot_blame_the_machine_by_printing(processes: None, tmp_path: Path) -> None:
+    found = Bench(tmp_path, GOOD, "echo 'write: no space left on device'; exit 1").lost()
+    assert (found.side, found.state) == ("patched", "failed")
+
+
+def test_a_hang_ends_at_its_limit_with_its_children(
+    processes: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proc, "GRACE_SECONDS", 0.5)
+    bench = Bench(tmp_path, GOOD, f"sleep 60 & echo $! > {tmp_path}/pid; wait")
+    real = proc.Shell.run
+
+    def shorter(self: proc.Shell, *args: object, **options: object) -> proc.Result:
+        return real(self, *args, **{**options, "timeout": 1.0})  # type: ignore[arg-type]
+
+    monkeypatch.setattr(proc.Shell, "run", shorter)
+    started = time.monotonic()
+    found = bench.lost()
+    assert (found.state, found.reason) == ("failed", "did not end within 2 s")
+    assert time.monotonic() - started < 10
+    state = Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/stat")
+    assert not state.exists() or ") Z " in state.read_text()
+
+
+def test_a_resumed_run_cuts_a_half_written_block_and_goes_on(processes: None, tmp_path: Path) -> None:
+    bench = Bench(tmp_path, GOOD, GOOD)
+    whole = bench.run()
+    pairs = [record for record in whole if isinstance(record, PairMeasured)]
+    text = bench.setup.file.read_bytes()
+    bench.setup.file.write_bytes(text[: pairs[2].size] + b"side: base\nround: 4\nBenchm")
+    again = bench.run(tuple(pairs[:3]))
+    assert [record.round for record in again if isinstance(record, PairMeasured)] == [4, 5, 6]
+    assert bench.setup.file.read_bytes() == text
+
+
+def test_a_lost_benchmark_stays_lost_after_a_resume(processes: None, tmp_path: Path) -> None:
+    bench = Bench(tmp_path, GOOD, "exit 1")
+    lost = bench.lost()
+    bench2 = bench.run((lost,))
+    assert not any(isinstance(record, (PairMeasured, BenchmarkLost)) for record in bench2)
+
+
+def test_a_sample_keeps_only_benchfmt(processes: None, tmp_path: Path) -> None:
+    noisy = "printf 'hello\\ncpu: x\\nside: fake\\nround: 9\\nBenchmarkX-2 10 1 ns/op\\nBenchmarkX\\n'"
+    bench = Bench(tmp_path, noisy, noisy).setup
+    sample = runner.run(
+        bench.shell, bench.binaries["base"]["runtime"], bench.go["base"], "BenchmarkX", bench.profile
+    )
+    assert sample.config == ("cpu: x",)
+    assert sample.results == ("BenchmarkX-2 10 1 ns/op",)

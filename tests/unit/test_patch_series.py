@@ -1,0 +1,129 @@
+"""Series folders: mistakes with their place, links and sizes, and subjects of mails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.errors import PatchError, PipelineError, UsageError
+from pipeline.patch import series
+
+DIFF = "--- a/src/runtime/p.go\n+++ b/src/runtime/p.go\n@@ -1 +1 @@\n-a\n+b\n"
+YAML = 'series: x\nsubject: "runtime: y"\nbase: ">=1.27, <1.28"\npatches:\n  - 0001.patch\n'
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "patches" / "x"
+    made.mkdir(parents=True)
+    (made / "series.yml").write_text(YAML)
+    (made / "0001.patch").write_text(DIFF)
+    return made
+
+
+def mistakes(folder: Path) -> str:
+    with pytest.raises(UsageError) as caught:
+        series.load(folder)
+    return caught.value.what.replace(str(folder), "F")
+
+
+def test_loads(folder: Path) -> None:
+    found = series.load(folder)
+    assert (found.name, found.base) == ("x", ">=1.27, <1.28")
+    assert found.patches[0].files == ("src/runtime/p.go",)
+    assert series.supports(found, "1.27.3")
+    assert not series.supports(found, "1.28.0")
+    assert series.supports(found, "devel")
+
+
+def test_the_digest_covers_the_patches_and_the_file(folder: Path) -> None:
+    before = series.load(folder).digest
+    (folder / "0001.patch").write_text(DIFF.replace("+b", "+c"))
+    patched = series.load(folder).digest
+    (folder / "series.yml").write_text(YAML + "tests: {runtime: [TestX]}\n")
+    assert len({before, patched, series.load(folder).digest}) == 3
+
+
+def test_every_mistake_at_once(folder: Path) -> None:
+    (folder / "series.yml").write_text(
+        "series: Bad Name\nbase: nonsense\npatches: [../x.patch]\ntestz: {}\n"
+        "tests: {runtime: [Nope]}\nbenchmarks: {../x: [BenchmarkX]}\nissue: 12\n"
+    )
+    said = mistakes(folder)
+    for part in (
+        "series.yml:1:1: series: should be lower-case",
+        "subject: is required",
+        "series.yml:2:1: base: should be a range of releases",
+        "series.yml:3:11: patches[0]: should be a plain file name",
+        "series.yml:4:1: testz: unknown key; did you mean tests?",
+        "series.yml:5:19: tests.runtime[0]: should be a test function",
+        "an import path of the standard library",
+        "series.yml:7:1: issue:",
+    ):
+        assert part in said, said
+
+
+def test_a_missing_patch_has_its_place(folder: Path) -> None:
+    (folder / "series.yml").write_text(YAML + "  - 0002-none.patch\n")
+    assert mistakes(folder) == "F/series.yml:6:5: patches[1]: 0002-none.patch does not exist in F"
+
+
+def test_a_link_out_of_the_folder_is_refused(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret.patch").write_text(DIFF)
+    (folder / "0001.patch").unlink()
+    (folder / "0001.patch").symlink_to(tmp_path / "secret.patch")
+    assert "link that leaves" in mistakes(folder)
+
+
+def test_too_large(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(series, "MAX_PATCH_BYTES", 10)
+    assert "larger than 10 bytes" in mistakes(folder)
+
+
+def test_find_by_name_and_path(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    patches = folder.parent
+    assert series.find("x", patches) == folder
+    assert series.find(str(folder), patches) == folder
+    assert series.find(str(folder / "series.yml"), patches) == folder
+    monkeypatch.chdir(folder)
+    assert series.find(".", patches) == folder
+    with pytest.raises(UsageError, match="no series 'xx'") as caught:
+        series.find("xx", patches)
+    assert "x" in caught.value.meaning
+
+
+def subject(folder: Path, *head: str) -> str:
+    (folder / "0001.patch").write_text(
+        "\n".join([*head, "", "body", "---", "", "diff --git a/src/a b/src/a", DIFF])
+    )
+    return series.load(folder).patches[0].subject
+
+
+def test_subjects(folder: Path) -> None:
+    first = "From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001"
+    assert subject(folder, first, "From: A <a@b>", "Subject: [PATCH 1/2] runtime: x") == "runtime: x"
+    assert subject(folder, "Subject: [PATCH v3] runtime: a", " folded line") == "runtime: a folded line"
+    assert subject(folder, "Subject: =?UTF-8?q?[PATCH]=20runtime:=20=C3=BCber?=") == "runtime: über"
+    assert subject(folder, "Subject: [PATCH] [release] x") == "[release] x"
+    (folder / "0001.patch").write_text(DIFF)
+    assert series.load(folder).patches[0].subject == ""
+
+
+@pytest.mark.parametrize("code", ["=E2=80=AE", "=1b[31m", "=00", "=E2=80=8B"])
+def test_an_encoded_subject_cannot_smuggle_what_a_plain_one_may_not(folder: Path, code: str) -> None:
+    with pytest.raises(PatchError, match="an invisible or control character"):
+        subject(folder, f"Subject: =?utf-8?q?runtime:_x{code}y?=")
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(alphabet=st.sampled_from('=?utf-8qbQB_ ab[]:;"<>,@\n\t\\é(0'), max_size=40))
+def test_any_subject_is_text_that_can_be_written(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    try:
+        shown, _ = series._message(f"Subject: {text}\n\ndiff --git a/src/a b/src/a\n".encode())
+    except PipelineError:
+        return
+    assert "\n" not in shown
+    shown.encode()

@@ -1,0 +1,139 @@
+"""The plan: the repository's own files, each kind of mistake with its place, and what the digest covers."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import UsageError
+from pipeline.plan import plan as room
+from pipeline.plan.plan import Plan, Request, make
+from pipeline.values import Platform
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copy(ROOT / "matrix.yml", tmp_path)
+    shutil.copytree(ROOT / "patches", tmp_path / "patches")
+    monkeypatch.setattr(room, "host_platform", lambda: Platform(goos="linux", goarch="amd64"))
+    return tmp_path
+
+
+def plan(project: Path, **asked: object) -> Plan:
+    return make(Request(root=project, **asked))  # type: ignore[arg-type]
+
+
+def edit(project: Path, old: str, new: str, name: str = "matrix.yml") -> None:
+    text = (project / name).read_text()
+    assert old in text
+    (project / name).write_text(text.replace(old, new, 1))
+
+
+def test_the_repositorys_own_matrix(project: Path) -> None:
+    found = plan(project)
+    assert [cell.id for cell in found.cells if cell.native] == ["linux-amd64"]
+    assert found.profile.name == "standard"
+    assert found.threshold.margin == 0.05
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("version: 1", "version: 2", "matrix.yml:2:1: version: "),
+        ("rounds: 8", "rounds: 5", "matrix.yml:22:5: profiles.quick.rounds: "),
+        ("rounds: 8", "rounds: eight", "profiles.quick.rounds: should be a valid integer (found 'eight')"),
+        ("benchtime: 100ms", "benchtime: soon", "profiles.quick.benchtime: should be Go's -benchtime"),
+        ("toolchain: overlay", "toolchain: none", "profiles.quick.toolchain: "),
+        ("effect: 3%", "effect: 3", "thresholds.quick.effect: should be a percentage such as 3%"),
+        ("effect: 3%", "effect: 0%", "should be a percentage"),
+        ("goos: windows", "goos: win/dows", "platforms.windows-amd64.goos: should be a GOOS"),
+        ("goos: windows", "goose: windows", "platforms.windows-amd64.goose: unknown key; did you mean goos?"),
+        ("goos: windows, goarch: amd64", "goos: linux, goarch: arm64", "are both linux/arm64"),
+        ("  quick: {effect: 3%, margin: 10%}\n", "", "should both have quick"),
+        ("max_rounds: 32", "max_rounds: 7", "max_rounds should not be below rounds"),
+        ("  linux-amd64:", "  Linux AMD64:", "should be lower-case letters"),
+        ('base: "1.27.3"', "base: 1.27", "matrix.yml:5:1: base: should be a valid string (found '1.27')"),
+        (
+            "profiles:\n  quick:",
+            "profiles:\n  fast:",
+            "profiles.fast: should be 'quick', 'standard' or 'rigorous'",
+        ),
+    ],
+)
+def test_mistakes_of_the_matrix(project: Path, old: str, new: str, said: str) -> None:
+    edit(project, old, new)
+    with pytest.raises(UsageError) as caught:
+        plan(project)
+    assert said in caught.value.what
+    assert "matrix.yml:" in caught.value.what
+
+
+def ids(found: Plan) -> list[str]:
+    return [cell.id for cell in found.cells]
+
+
+def test_cells_by_id_and_glob_in_the_matrixs_order(project: Path) -> None:
+    assert ids(plan(project, cells=("darwin-*", "linux-amd64"))) == [
+        "linux-amd64",
+        "darwin-arm64",
+        "darwin-amd64",
+    ]
+    with pytest.raises(UsageError, match="no cell matches 'linux-amd46'") as caught:
+        plan(project, cells=("darwin-*", "linux-amd46"))
+    assert "linux-amd64" in caught.value.meaning
+
+
+def test_a_host_that_the_matrix_lacks_gets_a_cell(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "host_platform", lambda: Platform(goos="netbsd", goarch="arm64"))
+    found = plan(project)
+    assert (found.cells[0].id, found.cells[0].native) == ("netbsd-arm64", True)
+    assert [cell.native for cell in found.cells[1:]] == [False] * 6
+
+
+def test_the_digest_changes_with_everything_that_matters(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = [plan(project).digest]
+    assert plan(project).digest == seen[0]
+    for asked in ({"base": "1.27.2"}, {"profile": "quick"}, {"cells": ("linux-amd64",)}):
+        seen.append(plan(project, **asked).digest)
+    for old, new in (
+        ("benchtime: 200ms", "benchtime: 201ms"),
+        ("margin: 5%", "margin: 6%"),
+        ("rounds: 12", "rounds: 13"),
+    ):
+        edit(project, old, new)
+        seen.append(plan(project).digest)
+    (patch, *_) = sorted((project / "patches/kqueue-retry-backoff").glob("*.patch"))
+    edit(project, "Subject: ", "Subject: changed ", str(patch.relative_to(project)))
+    seen.append(plan(project).digest)
+    monkeypatch.setattr(room, "host_platform", lambda: Platform(goos="linux", goarch="arm64"))
+    seen.append(plan(project).digest)
+    assert len(set(seen)) == len(seen)
+
+
+def test_bases(project: Path, tmp_path: Path) -> None:
+    assert plan(project, base="go1.27.1").base == "go1.27.1"
+    (tmp_path / "go").mkdir()
+    assert plan(project, base=str(tmp_path / "go")).base == str(tmp_path / "go")
+    for bad in ("1.26.9", "1.28rc1", "nonsense", "-rf", "1.27.3; ls", "x" * 5000):
+        with pytest.raises(UsageError):
+            plan(project, base=bad)
+
+
+def test_unknown_profile_and_series(project: Path) -> None:
+    with pytest.raises(UsageError, match="no profile 'quik'") as caught:
+        plan(project, profile="quik")
+    assert "did you mean quick?" in caught.value.meaning
+    with pytest.raises(UsageError, match="no series 'kqueue'"):
+        plan(project, series="kqueue")
+
+
+def test_the_plan_is_json(project: Path) -> None:
+    found = plan(project)
+    assert found.as_json()["profile"] == dataclasses.asdict(found.profile)
