@@ -26,11 +26,12 @@ class Center:
 class BenchmarkRow:
     """One benchmark in one unit.
 
-    ``ratio`` is patched/baseline by the paired estimate, ``ci`` its 95 % interval, ``p`` the exact
-    signed-rank p, ``q`` that corrected for the confirmations made together, ``benchstat_p`` the
-    unpaired Mann–Whitney p. ``verdict`` is better, worse, no-change, inconclusive, or — without
-    numbers — failed, missing or new. ``resolution`` is a fraction; ``absolute`` is in the unit, where the
-    change is too small to have a ratio.
+    ``n`` counts the pairs that decided: of a confirmed row, the fresh ones. ``base`` and ``patched``
+    are over all rounds. ``ratio`` is patched/baseline by the paired estimate, ``ci`` its 95 % interval,
+    ``p`` the exact signed-rank p, ``q`` that corrected for the confirmations made together,
+    ``benchstat_p`` the unpaired Mann–Whitney p. ``verdict`` is better, worse, no-change, inconclusive,
+    or — without numbers — failed, missing or new. ``resolution`` is a fraction; ``absolute`` is in the
+    unit, where the change is too small to have a ratio.
     """
 
     package: str
@@ -111,6 +112,7 @@ def _row(one: pairs.PairedSeries, verdict: Verdict | None) -> BenchmarkRow:
         row,
         verdict=verdict.word,
         reason="",
+        n=summary.n,
         ratio=_exp(summary.estimate),
         ci=(_exp(summary.low), _exp(summary.high)),
         p=summary.p,

@@ -111,10 +111,10 @@ def interval(row: BenchmarkRow) -> str:
 
 
 def p_value(row: BenchmarkRow) -> str:
-    """The paired p; the corrected one where it decided."""
+    """The paired p; of a confirmation, the corrected one of its planned rounds, which decided."""
     if math.isnan(row.p) or row.phase == "exact":
         return "–"
-    return f"{row.p:.3f}" + (f" (corrected {row.q:.3f})" if row.phase == "confirm" else "")
+    return f"{row.q:.3f} corrected" if row.phase == "confirm" else f"{row.p:.3f}"
 
 
 def verdict(row: BenchmarkRow) -> str:
