@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from pipeline.errors import UsageError
-from pipeline.records import AnyRecord, Record
+from pipeline.records import AnyRecord, CommandRan, Record
 
 _adapter: TypeAdapter[Any] = TypeAdapter(AnyRecord)
 
@@ -38,7 +38,7 @@ class Ledger:
             path.touch()
 
     def append(self, record: Record) -> None:
-        """Write one record through to the disk."""
+        """Write one record; through to the disk, but for those that only account for time spent."""
         line = json.dumps(
             {"at": now(), **record.model_dump(mode="json")}, separators=(",", ":"), ensure_ascii=True
         )
@@ -46,7 +46,8 @@ class Ledger:
             with self.path.open("ab") as stream:
                 stream.write(line.encode() + b"\n")
                 stream.flush()
-                os.fsync(stream.fileno())
+                if not isinstance(record, CommandRan):
+                    os.fsync(stream.fileno())
             self.records.append(record)
 
 

@@ -50,16 +50,21 @@ def build(builder: Builder, patched: GoTree, changed: Sequence[str], wanted: Rec
 
     PatchError when the tools do not compile, HostError when the machine stopped the build.
     """
-    recipe = "staged" if touches_tools(changed) else wanted
+    if wanted == "overlay" and not touches_tools(changed):
+        # The patched tree carries the release's tools already: it is the toolchain.
+        return Toolchain(
+            root=patched.root,
+            version=patched.version,
+            digest=tools_digest(patched.root, builder.host),
+            recipe="overlay",
+            proof="the release's own tools, unchanged; the series touches none of them",
+            reused=True,
+        )
+    recipe = "staged"
     flags = release_flags(patched.root)
 
     def fill(folder: Path) -> Mapping[str, Any]:
-        if recipe == "overlay":
-            root = folder / "tree"
-            tree.clone(patched.root, root, patched.manifest)
-            proof = "the release's own tools, unchanged; the series touches none of them"
-        else:
-            proof = _stages(builder, patched, folder, flags, again=touches_tools(changed))
+        proof = _stages(builder, patched, folder, flags, again=touches_tools(changed))
         return {"digest": tools_digest(folder / "tree", builder.host), "proof": proof}
 
     inputs = {
