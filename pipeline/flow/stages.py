@@ -20,6 +20,7 @@ from pipeline.records import (
     CellReach,
     GateResult,
     OverlayDropped,
+    PairMeasured,
     PatchApplied,
     Side,
     SourceFetched,
@@ -300,17 +301,31 @@ def _new_benchmark(context: Context, cell: Cell, package: str, name: str) -> Non
     )
 
 
+def _ran(context: Context, cell: Cell) -> bool:
+    """Whether a test or a benchmark of the series came to a result on the cell."""
+    return any(
+        (isinstance(record, GateResult) and record.gate == "test" and record.status != "skipped")
+        or isinstance(record, (PairMeasured, BenchmarkLost))
+        for record in context.ledger.records
+        if getattr(record, "cell", "") == cell.id
+    )
+
+
 def conclude(context: Context, reach: Mapping[str, Reach]) -> None:
     """Say of every cell how far it was exercised."""
     for cell in context.plan.cells:
         found = reach[cell.id]
-        if cell.native and (found.reached or found.test_packages):
+        if cell.native and _ran(context, cell):
             level, reason = "measured", "ran natively on this host"
+        elif cell.native and found.reached:
+            level, reason = "compiled", "no test or benchmark of the series ran on this host"
         elif found.reached:
             level, reason = (
                 "compiled",
                 "this host cannot run it: the changed packages were compiled, nothing ran",
             )
+        elif found.test_packages:
+            level, reason = "skipped", "only test files change there, and this host did not run them"
         else:
             level, reason = "unaffected", "no changed file is compiled there, by go list of both trees"
         context.ledger.append(

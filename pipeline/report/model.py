@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from pipeline.errors import ExitCode
 from pipeline.records import (
     BenchmarkLost,
     CellEnded,
@@ -24,7 +23,9 @@ from pipeline.records import (
     StageEnded,
     ToolchainReady,
 )
+from pipeline.report import verdict
 from pipeline.report.benchmarks import BenchmarkRow, rows
+from pipeline.report.cell import CellReport
 from pipeline.stats.analysis import Rules
 from pipeline.values import Threshold
 
@@ -33,22 +34,9 @@ R = TypeVar("R", bound=Record)
 
 
 @dataclass(frozen=True, kw_only=True)
-class CellReport:
-    """One cell: how far it was exercised, its gates and its benchmarks."""
-
-    id: str
-    goos: str
-    goarch: str
-    exercise: str
-    reason: str
-    gates: tuple[GateResult, ...]
-    benchmarks: tuple[BenchmarkRow, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
 class RunReport:
-    """Everything a report shows. ``verdict`` is pass, fail, inconclusive, interrupted, error or
-    incomplete; ``headline`` and ``next_step`` say it in words."""
+    """Everything a report shows. ``verdict`` is pass, fail, nothing, inconclusive, interrupted, error
+    or incomplete; ``headline`` and ``next_step`` say it in words."""
 
     run_id: str
     verdict: str
@@ -86,13 +74,13 @@ def build(records: Sequence[Record], bench: Mapping[str, str]) -> RunReport:
     cells = tuple(_cell(entry, records, bench, started) for entry in _planned(started))
     ends = _of(records, RunEnded)
     end = ends[-1] if ends else None
-    verdict, code, headline, step = _verdict(end, cells)
+    decided = verdict.decide(end, cells)
     return RunReport(
         run_id=started.run_id,
-        verdict=verdict,
-        exit_code=int(code),
-        headline=headline,
-        next_step=step,
+        verdict=decided.word,
+        exit_code=int(decided.code),
+        headline=decided.headline,
+        next_step=decided.next_step,
         started=started,
         source=next(reversed(_of(records, SourceFetched)), None),
         patches=tuple({r.file: r for r in _of(records, PatchApplied)}.values()),
@@ -169,93 +157,6 @@ def _exercise(name: str, records: Sequence[Record]) -> tuple[str, str]:
     if any(r.cell == name and r.gate == "compile" and r.status == "pass" for r in _of(records, GateResult)):
         return "compiled", "the changed packages were compiled; the run ended before anything else"
     return "skipped", "the run ended before it"
-
-
-def _verdict(end: RunEnded | None, cells: Sequence[CellReport]) -> tuple[str, ExitCode, str, str]:
-    """(verdict, exit code, headline, what to do next)."""
-    if end is None:
-        return (
-            "incomplete",
-            ExitCode.BUG,
-            "The run did not finish.",
-            "Go on with ./inv patch-validate --resume.",
-        )
-    if end.failure_code:
-        code = ExitCode(end.failure_code)
-        word = {ExitCode.PATCH_FAILS: "fail", ExitCode.INTERRUPTED: "interrupted"}.get(code, "error")
-        step = {
-            ExitCode.PATCH_FAILS: "Mend the patch and run again.",
-            ExitCode.INTERRUPTED: "Go on with ./inv patch-validate --resume.",
-        }.get(code, "Nothing was learned about the patch; mend what the message says and run again.")
-        return word, code, end.failure.splitlines()[0] if end.failure else "The run failed.", step
-    failed = [gate for cell in cells for gate in cell.gates if gate.status == "fail"]
-    if failed:
-        return (
-            "fail",
-            ExitCode.PATCH_FAILS,
-            _failed_gates(failed),
-            "Read the failing gate's output below and mend the patch.",
-        )
-    return _measured(cells)
-
-
-def _failed_gates(failed: Sequence[GateResult]) -> str:
-    gates = sorted({gate.gate for gate in failed})
-    first = failed[0]
-    more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
-    return f"The patch fails the {' and '.join(gates)} gate: {first.subject} on {first.cell}{more}."
-
-
-def _measured(cells: Sequence[CellReport]) -> tuple[str, ExitCode, str, str]:
-    found = [(cell, row) for cell in cells for row in cell.benchmarks]
-    worse = [(cell, row) for cell, row in found if row.verdict in {"worse", "failed"}]
-    if worse:
-        names = "; ".join(f"{row.label} {row.change} on {cell.id}" for cell, row in worse[:3])
-        more = f"; {len(worse) - 3} more" if len(worse) > 3 else ""
-        return (
-            "fail",
-            ExitCode.PATCH_FAILS,
-            f"The patch is worse: {names}{more}.",
-            "Find the cause before sending the change: the slower rows were confirmed on fresh rounds.",
-        )
-    missing = [cell.id for cell in cells if cell.exercise == "missing"]
-    broken = [gate for cell in cells for gate in cell.gates if gate.status == "error"]
-    lost = [row for _, row in found if row.verdict == "missing"]
-    unclear = [row for _, row in found if row.verdict == "inconclusive"]
-    if missing or broken or lost or unclear:
-        parts = [f"{len(unclear)} of {len(found)} comparisons are inconclusive"] if unclear else []
-        parts += [f"{len(lost)} benchmarks are missing"] if lost else []
-        parts += [f"{len(broken)} gate checks could not run"] if broken else []
-        parts += [f"cells did not report: {', '.join(missing)}"] if missing else []
-        return (
-            "inconclusive",
-            ExitCode.INCONCLUSIVE,
-            f"The data cannot say: {'; '.join(parts)}.",
-            "Run again on a quieter machine, or with --profile rigorous for more rounds.",
-        )
-    return "pass", ExitCode.PASS, _pass_headline(cells, [row for _, row in found]), _ALL_CLEAR
-
-
-_ALL_CLEAR = "Nothing stands against sending the change, as far as it was exercised: see the platforms below."
-
-
-def _pass_headline(cells: Sequence[CellReport], found: Sequence[BenchmarkRow]) -> str:
-    better = [row for row in found if row.verdict == "better"]
-    reached = max((row.resolution for row in found if math.isfinite(row.resolution)), default=0.0)
-    parts = ["The patch applies, compiles and passes its tests"]
-    measured = [cell for cell in cells if cell.exercise == "measured"]
-    if not measured:
-        return f"{parts[0]}; nothing was measured."
-    if better:
-        names = ", ".join(f"{row.label} {row.change}" for row in better[:3])
-        parts.append(f"better: {names}")
-    if any(row.verdict == "no-change" for row in found):
-        parts.append(
-            f"no change beyond ±{100 * reached:.1f} % in the other rows"
-            if better
-            else f"no benchmark changed by more than {100 * reached:.1f} %"
-        )
-    return "; ".join(parts) + "."
 
 
 def as_json(report: RunReport) -> dict[str, Any]:

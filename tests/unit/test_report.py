@@ -143,7 +143,35 @@ def test_a_failed_gate_fails_whatever_the_numbers_say() -> None:
 
 @pytest.mark.parametrize("status", ["baseline-fails", "skipped"])
 def test_what_the_baseline_fails_is_not_charged(status: GateStatus) -> None:
-    assert build(gate(status), CALM, ended(), DONE, file=bench(0.0)).verdict == "pass"
+    other = gate("pass", subject="runtime.TestY")
+    report = build(gate(status), other, CALM, ended(), DONE, file=bench(0.0))
+    assert report.verdict == "pass"
+    assert "tests: 1 pass, 1 " in report.headline
+
+
+@pytest.mark.parametrize("status", ["baseline-fails", "skipped"])
+def test_a_run_in_which_no_test_passed_is_no_pass(status: GateStatus) -> None:
+    report = build(gate(status), CALM, ended(), DONE, file=bench(0.0))
+    assert outcome(report) == ("inconclusive", ExitCode.INCONCLUSIVE)
+    assert "no test passed" in report.headline
+
+
+def test_what_neither_side_compiles_is_unknown() -> None:
+    report = build(gate("baseline-fails", gate="compile"), gate(), CALM, ended(), DONE, file=bench(0.0))
+    assert outcome(report) == ("inconclusive", ExitCode.INCONCLUSIVE)
+    assert "neither side compiles on here" in report.headline
+
+
+def test_a_pass_claims_only_what_ran() -> None:
+    report = build(gate(gate="compile"), ended(exercise="compiled"), DONE)
+    assert outcome(report) == ("pass", ExitCode.PASS)
+    assert report.headline == (
+        "The patch applies and compiles on 1 platform; no test ran; nothing was measured."
+    )
+
+
+def test_where_nothing_is_reached_there_is_nothing_to_do() -> None:
+    assert outcome(build(ended(exercise="unaffected"), DONE)) == ("nothing", ExitCode.NOTHING_TO_DO)
 
 
 def test_a_gate_that_could_not_run_is_never_green() -> None:

@@ -1,0 +1,176 @@
+"""The verdict of a run: one word, its exit code, and two sentences.
+
+A pass is claimed for what passed and for nothing else: the sentence is made of counts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.errors import ExitCode
+from pipeline.records import GateResult, RunEnded
+from pipeline.report.benchmarks import BenchmarkRow
+from pipeline.report.cell import CellReport
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """The word and code of a verdict, what it says, and what to do next."""
+
+    word: str
+    code: ExitCode
+    headline: str
+    next_step: str
+
+
+def decide(end: RunEnded | None, cells: Sequence[CellReport]) -> Decision:
+    """What the records of a run amount to."""
+    if end is None:
+        return Decision(
+            word="incomplete",
+            code=ExitCode.BUG,
+            headline="The run did not finish.",
+            next_step="Go on with ./inv patch-validate --resume.",
+        )
+    if end.failure_code:
+        return _ended_early(end)
+    failed = [gate for cell in cells for gate in cell.gates if gate.status == "fail"]
+    if failed:
+        return Decision(
+            word="fail",
+            code=ExitCode.PATCH_FAILS,
+            headline=_failed_gates(failed),
+            next_step="Read the failing gate's output below and mend the patch.",
+        )
+    return _worse(cells) or _unclear(cells) or _passed(cells)
+
+
+def _ended_early(end: RunEnded) -> Decision:
+    code = ExitCode(end.failure_code)
+    steps = {
+        ExitCode.PATCH_FAILS: "Mend the patch and run again.",
+        ExitCode.INTERRUPTED: "Go on with ./inv patch-validate --resume.",
+    }
+    return Decision(
+        word={ExitCode.PATCH_FAILS: "fail", ExitCode.INTERRUPTED: "interrupted"}.get(code, "error"),
+        code=code,
+        headline=end.failure.splitlines()[0] if end.failure else "The run failed.",
+        next_step=steps.get(
+            code, "Nothing was learned about the patch; mend what the message says and run again."
+        ),
+    )
+
+
+def _failed_gates(failed: Sequence[GateResult]) -> str:
+    gates = sorted({gate.gate for gate in failed})
+    first = failed[0]
+    more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
+    return f"The patch fails the {' and '.join(gates)} gate: {first.subject} on {first.cell}{more}."
+
+
+def _worse(cells: Sequence[CellReport]) -> Decision | None:
+    found = [(cell, row) for cell in cells for row in cell.benchmarks]
+    crashed = [(cell, row) for cell, row in found if row.verdict == "failed"]
+    worse = [(cell, row) for cell, row in found if row.verdict == "worse"]
+    if not crashed and not worse:
+        return None
+    parts = [f"{what}: {_names(pairs)}" for what, pairs in (("worse", worse), ("failing", crashed)) if pairs]
+    return Decision(
+        word="fail",
+        code=ExitCode.PATCH_FAILS,
+        headline=f"The patch makes benchmarks {'; '.join(parts)}.",
+        next_step="Find the cause before sending the change: the table below says how each row was decided.",
+    )
+
+
+def _names(pairs: Sequence[tuple[CellReport, BenchmarkRow]]) -> str:
+    more = f", and {len(pairs) - 3} more" if len(pairs) > 3 else ""
+    return ", ".join(f"{row.label} {row.change} on {cell.id}" for cell, row in pairs[:3]) + more
+
+
+def _unclear(cells: Sequence[CellReport]) -> Decision | None:
+    """Whatever keeps a run from being a pass without being the patch's fault."""
+    found = [row for cell in cells for row in cell.benchmarks]
+    gates = [(cell, gate) for cell in cells for gate in cell.gates]
+    unclear = [row for row in found if row.verdict == "inconclusive"]
+    lost = [row for row in found if row.verdict == "missing"]
+    broken = [gate for _, gate in gates if gate.status == "error"]
+    missing = [cell.id for cell in cells if cell.exercise == "missing"]
+    stuck = [cell.id for cell, gate in gates if gate.gate == "compile" and gate.status == "baseline-fails"]
+    parts = [f"{len(unclear)} of {len(found)} comparisons are inconclusive"] if unclear else []
+    parts += [f"{len(lost)} benchmarks are missing"] if lost else []
+    parts += [f"{len(broken)} gate checks could not run"] if broken else []
+    parts += [f"cells did not report: {', '.join(missing)}"] if missing else []
+    parts += [f"neither side compiles on {', '.join(stuck)}"] if stuck else []
+    parts += _nothing_passed([gate for _, gate in gates if gate.gate == "test"])
+    if not parts:
+        return None
+    step = "Run again on a quieter machine, or with --profile rigorous for more rounds."
+    if not unclear and not lost:
+        step = "Read the gates below: what they could not check is unknown, not passed."
+    return Decision(
+        word="inconclusive",
+        code=ExitCode.INCONCLUSIVE,
+        headline=f"The data cannot say: {'; '.join(parts)}.",
+        next_step=step,
+    )
+
+
+def _nothing_passed(tests: Sequence[GateResult]) -> list[str]:
+    if not tests or any(test.status == "pass" for test in tests):
+        return []
+    return [f"no test passed ({_count_tests(tests)})"]
+
+
+_TEST_WORDS = {"pass": "pass", "skipped": "are skipped", "baseline-fails": "fail on the baseline too"}
+
+
+def _count_tests(tests: Sequence[GateResult]) -> str:
+    counts = {status: sum(test.status == status for test in tests) for status in _TEST_WORDS}
+    return ", ".join(f"{count} {_TEST_WORDS[status]}" for status, count in counts.items() if count)
+
+
+def _passed(cells: Sequence[CellReport]) -> Decision:
+    if cells and all(cell.exercise == "unaffected" for cell in cells):
+        return Decision(
+            word="nothing",
+            code=ExitCode.NOTHING_TO_DO,
+            headline="None of the chosen platforms compiles a changed file; nothing was measured.",
+            next_step="Choose cells that the series reaches.",
+        )
+    tests = [gate for cell in cells for gate in cell.gates if gate.gate == "test"]
+    builds = [gate for cell in cells for gate in cell.gates if gate.gate == "compile"]
+    compiled = sum(gate.status == "pass" for gate in builds)
+    places = f" and compiles on {compiled} platform{'s' if compiled > 1 else ''}" if compiled else ""
+    parts = [
+        "The patch applies"
+        + (f" and compiles on {compiled} platform{'s' * (compiled != 1)}" if compiled else "")
+    ]
+    parts.append(f"tests: {_count_tests(tests)}" if tests else "no test ran")
+    parts += _benchmarks([row for cell in cells for row in cell.benchmarks])
+    return Decision(
+        word="pass",
+        code=ExitCode.PASS,
+        headline="; ".join(parts) + ".",
+        next_step="As far as it was exercised, nothing stands against sending the change: see the platforms.",
+    )
+
+
+def _benchmarks(rows: Sequence[BenchmarkRow]) -> list[str]:
+    better = [row for row in rows if row.verdict == "better"]
+    calm = [row for row in rows if row.verdict == "no-change"]
+    reached = max((row.resolution for row in calm if math.isfinite(row.resolution)), default=0.0)
+    parts = []
+    if better:
+        more = f", and {len(better) - 3} more" if len(better) > 3 else ""
+        parts.append("better: " + ", ".join(f"{row.label} {row.change}" for row in better[:3]) + more)
+    if calm:
+        limit = f"{100 * reached:.1f} %"
+        parts.append(
+            f"no change beyond ±{limit} in the other rows"
+            if better
+            else f"no benchmark changed by more than {limit}"
+        )
+    return parts or ["nothing was measured"]
