@@ -144,10 +144,7 @@ def _passed(cells: Sequence[CellReport]) -> Decision:
     builds = [gate for cell in cells for gate in cell.gates if gate.gate == "compile"]
     compiled = sum(gate.status == "pass" for gate in builds)
     places = f" and compiles on {compiled} platform{'s' if compiled > 1 else ''}" if compiled else ""
-    parts = [
-        "The patch applies"
-        + (f" and compiles on {compiled} platform{'s' * (compiled != 1)}" if compiled else "")
-    ]
+    parts = [f"The patch applies{places}"]
     parts.append(f"tests: {_count_tests(tests)}" if tests else "no test ran")
     parts += _benchmarks([row for cell in cells for row in cell.benchmarks])
     return Decision(

@@ -79,11 +79,11 @@ def _allocation_free(series: Sequence[PairedSeries]) -> set[tuple[str, str]]:
 def _floor(key: Key, free: Collection[tuple[str, str]]) -> float | None:
     """The change in the unit itself below which nothing counts; None where only ratios count.
 
-    Without an allocation an operation has no bytes of its own: B/op is set-up memory spread over
-    however many iterations there were, and no amount of it is the change's.
+    allocs/op is rounded down, so 0 means less than one allocation an operation: most of B/op is then
+    set-up memory spread over however many iterations there were. It still counts beyond a bound.
     """
     if key.unit == "B/op" and (key.package, key.name) in free:
-        return math.inf
+        return decision.FREE_FLOOR
     return decision.FLOORS.get(key.unit)
 
 

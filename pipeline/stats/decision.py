@@ -20,8 +20,11 @@ Key = TypeVar("Key")
 
 ALPHA = 0.05
 # A change below this much of a unit is not a change anyone can act on: setup memory spread over a varying
-# number of iterations moves B/op by some bytes, and rounding moves allocs/op by one.
-FLOORS = {"B/op": 16.0, "allocs/op": 1.0}
+# number of iterations moves B/op by some bytes. The floor of allocs/op only absorbs a single odd round:
+# one allocation more is always a change.
+FLOORS = {"B/op": 16.0, "allocs/op": 0.5}
+# Without a whole allocation an operation, B/op is mostly set-up memory and moves by more than that.
+FREE_FLOOR = 128.0
 # Screening may flag generously: what it flags costs rounds, not a false alarm.
 SCREEN_ALPHA = 0.10
 

@@ -125,6 +125,35 @@ def test_counts_that_do_not_vary_are_facts_and_times_are_not() -> None:
     assert analysis.flag([allocs], RULES) == []
 
 
+@pytest.mark.parametrize("odd", [2.0, 4.0])
+def test_one_odd_round_does_not_hide_an_allocation(odd: float) -> None:
+    screen = series([2.0] * 12, [odd] + [3.0] * 11, unit="allocs/op")
+    assert analysis.flag([screen], RULES) == [screen.key]
+    whole = series([2.0] * 24, [odd] + [3.0] * 13 + [odd] + [3.0] * 9, unit="allocs/op")
+    assert analysis.judge([whole], [str(whole.key)], 12, RULES)[whole.key].word == "worse"
+
+
+def test_an_allocation_where_there_was_none_is_never_no_change() -> None:
+    one = series([0.0] * 12, [0.0] + [1.0] * 11, unit="allocs/op")
+    assert analysis.judge([one], [], 12, RULES)[one.key].word == "inconclusive"
+
+
+def test_an_odd_round_alone_is_no_allocation() -> None:
+    one = series([0.0] * 12, [1.0] + [0.0] * 11, unit="allocs/op")
+    assert analysis.judge([one], [], 12, RULES)[one.key].word == "no-change"
+
+
+def test_bytes_without_allocations_count_beyond_a_bound() -> None:
+    def bytes_word(change: float) -> str:
+        allocs = series([0.0] * 12, [0.0] * 12, unit="allocs/op")
+        used = [40.0 + k % 3 for k in range(12)]
+        whole = series(used, [value + change for value in used], unit="B/op")
+        return analysis.judge([allocs, whole], [], 12, RULES)[whole.key].word
+
+    assert bytes_word(20) == "no-change"
+    assert bytes_word(5000) == "inconclusive"
+
+
 def test_zeros_beside_noise_are_inconclusive() -> None:
     one = series([0.0, 100.0] * 6, [50.0] * 12, unit="widgets/op")
     verdict = analysis.judge([one], [], 10, RULES)[one.key]
