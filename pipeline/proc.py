@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -43,6 +44,9 @@ _BASE_VARIABLES = (
     "LOCALAPPDATA",
     "APPDATA",
 )
+
+# `file.go:12:3: …` and what is indented below it.
+_ABOUT_SOURCE = re.compile(r"\s|\S+\.\w+:\d+")
 
 # Lines by which a tool says that the machine, and not its input, is at fault.
 _HOST_CAUSES = (
@@ -83,9 +87,13 @@ class Result:
         return shlex.join(self.argv)
 
     def host_cause(self) -> str:
-        """The line in which the tool blames the machine (disk full, out of memory), or ''."""
+        """The line in which the tool blames the machine (disk full, out of memory), or ''.
+
+        Lines that a compiler writes about a place in a source, and their indented continuations, are
+        left out: they quote the patch.
+        """
         for line in self.tail.splitlines():
-            if any(cause in line.lower() for cause in _HOST_CAUSES):
+            if not _ABOUT_SOURCE.match(line) and any(cause in line.lower() for cause in _HOST_CAUSES):
                 return line.strip()
         return ""
 

@@ -53,8 +53,12 @@ def apply_series(shell: proc.Shell, root: Path, patches: Sequence[Patch]) -> lis
 def _failure(
     shell: proc.Shell, root: Path, patch: Patch, index: int, result: proc.Result
 ) -> PatchError | HostError:
-    if cause := result.host_cause():
-        return HostError(f"applying {patch.name} was stopped by this machine: {cause}")
+    # git echoes the patch's own lines, so its words cannot tell the machine's fault from the patch's.
+    if full := proc.full_disk(root):
+        return HostError(
+            f"applying {patch.name} was stopped by this machine: no space left at {full}",
+            hint="free some space, or point GOPATCH_CACHE to another disk",
+        )
     output = result.stdout
     reverse = git.run(
         shell,

@@ -199,3 +199,12 @@ def test_removed_lines_that_look_like_headers(processes: None, root: Path, shell
     (root / NAME).write_text("-- a/src/other.go\nx\n")
     apply_series(shell, root, [patch(f"--- a/{NAME}\n+++ b/{NAME}\n@@ -1,2 +1 @@\n--- a/src/other.go\n x\n")])
     assert (root / NAME).read_text() == "x\n"
+
+
+def test_a_context_line_cannot_blame_the_machine(processes: None, root: Path, shell: proc.Shell) -> None:
+    text = (
+        f"diff --git a/{NAME} b/{NAME}\n--- a/{NAME}\n+++ b/{NAME}\n@@ -1,2 +1,3 @@\n"
+        " resource temporarily unavailable\n no space left on device\n+new\n"
+    )
+    with pytest.raises(PatchError, match="does not apply"):
+        apply_series(shell, root, [patch(text)])

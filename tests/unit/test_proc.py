@@ -243,3 +243,16 @@ def test_a_shell_names_its_logs_and_reports(tmp_path: Path) -> None:
     assert seen == [("step", 3)]
     assert result.log == tmp_path / "run" / "logs" / "step.log"
     assert result.log.read_text().endswith("1\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'runtime/x.go:3:9: invalid operation: 1 + "no space left on device"',
+        '\thave ("resource temporarily unavailable")',
+    ],
+)
+def test_what_a_compiler_quotes_does_not_blame_the_machine(line: str) -> None:
+    result = proc.run(["printf", "%s\\n", line], env=proc.base_env(), timeout=10)
+    assert line in result.stdout
+    assert result.host_cause() == ""
