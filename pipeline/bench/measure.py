@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 from pipeline import proc
 from pipeline.bench import runner, schedule
 from pipeline.console import Progress
-from pipeline.errors import UsageError
+from pipeline.errors import HostError, UsageError
 from pipeline.golang import Go
 from pipeline.records import BenchmarkLost, PairMeasured, Record, Screened, Side
 from pipeline.stats import analysis, pairs
@@ -24,6 +24,8 @@ from pipeline.values import Cell, Profile, TestBinary
 
 Phase = Literal["screen", "confirm"]
 BATCH = 4
+# A benchmark is lost when this many further pairs fail as well.
+REPEATS = 2
 
 
 class Target(NamedTuple):
@@ -142,15 +144,18 @@ def _round(
 def _pair(setup: Setup, state: _State, target: Target, number: int, phase: Phase) -> None:
     order = schedule.side_order(setup.seed, target.benchmark, number)
     started = time.monotonic()
-    samples: dict[Side, runner.Sample] = {}
-    failures: dict[Side, runner.SampleError] = {}
-    for side in order:
-        # The second side runs even when the first failed: whose fault it is depends on both.
-        binary = setup.binaries[side][target.package]
-        try:
-            samples[side] = runner.run(setup.shell, binary, setup.go[side], target.benchmark, setup.profile)
-        except runner.SampleError as error:
-            failures[side] = error
+    samples, failures = _both(setup, target, order)
+    for _ in range(REPEATS):
+        # One failure may be a flake or the machine's: a whole new pair decides, as with tests.
+        if not failures or any(error.host for error in failures.values()):
+            break
+        samples, failures = _both(setup, target, order)
+    for error in failures.values():
+        if error.host:
+            raise HostError(
+                f"{target.benchmark} was {error.reason}",
+                hint="free some space and add --resume; nothing that was measured is lost",
+            )
     if failures:
         state.lost.add(target)
         setup.record(_lost(setup.cell, target, failures))
@@ -171,6 +176,22 @@ def _pair(setup: Setup, state: _State, target: Target, number: int, phase: Phase
     )
 
 
+def _both(
+    setup: Setup, target: Target, order: Sequence[Side]
+) -> tuple[dict[Side, runner.Sample], dict[Side, runner.SampleError]]:
+    """One sample of each side. The second runs even when the first failed: whose fault it is depends on
+    both."""
+    samples: dict[Side, runner.Sample] = {}
+    failures: dict[Side, runner.SampleError] = {}
+    for side in order:
+        binary = setup.binaries[side][target.package]
+        try:
+            samples[side] = runner.run(setup.shell, binary, setup.go[side], target.benchmark, setup.profile)
+        except runner.SampleError as error:
+            failures[side] = error
+    return samples, failures
+
+
 def _append(path: Path, text: str) -> int:
     """Add to the file in one write, through to the disk; its length then."""
     with path.open("ab") as stream:
@@ -181,9 +202,8 @@ def _append(path: Path, text: str) -> int:
 
 
 def _lost(cell: Cell, target: Target, failures: Mapping[Side, runner.SampleError]) -> BenchmarkLost:
-    """``failed`` when only the patched side fails, and not by this machine's fault: that is the patch's.
-    Otherwise ``missing``."""
-    only_patched = failures.keys() == {"patched"} and not failures["patched"].host
+    """``failed`` when only the patched side fails: that is the patch's. Otherwise ``missing``."""
+    only_patched = failures.keys() == {"patched"}
     first = failures["patched"] if "patched" in failures else failures["base"]
     return BenchmarkLost(
         cell=cell.id,

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import proc
+from pipeline import benchfmt, proc
 from pipeline.golang import Go
 from pipeline.values import Profile, TestBinary
 
@@ -62,6 +62,9 @@ def run(shell: proc.Shell, binary: TestBinary, go: Go, benchmark: str, profile: 
         raise SampleError(why, result.log, host=full is not None)
     config = tuple(line for line in result.stdout.splitlines() if _CONFIG.fullmatch(line))
     results = tuple(line.rstrip() for line in result.stdout.splitlines() if _RESULT.fullmatch(line))
+    for record in benchfmt.read(results):
+        if isinstance(record, benchfmt.SyntaxProblem):
+            raise SampleError(f"it printed a result that cannot be read: {record.message}", result.log)
     if not results:
         skipped = "--- SKIP" in result.stdout
         raise SampleError("it skips itself on this host" if skipped else "it printed no result", result.log)

@@ -14,7 +14,7 @@ from pipeline.commands import entry
 from pipeline.console import Console
 from pipeline.errors import ExitCode, InterruptedRunError, PipelineError, UsageError
 from pipeline.flow import environment, folder, stages
-from pipeline.flow.context import LEDGER, Context, open_folder, shell_for
+from pipeline.flow.context import LEDGER, Context, check_resumable, only_run, open_folder, shell_for
 from pipeline.ledger import Ledger
 from pipeline.plan import plan as plan_room
 from pipeline.plan.plan import Plan, Request
@@ -52,6 +52,15 @@ def _run(options: Options, console: Console) -> ExitCode:
         _show_plan(plan, options)
         return ExitCode.PASS
     where, resumed = open_folder(options.request.root, options.out, plan, resume=options.resume)
+    with only_run(where):
+        report = _run_in(where, resumed, plan, options, console)
+    _show(report, where, options)
+    return ExitCode(report.exit_code)
+
+
+def _run_in(where: Path, resumed: bool, plan: Plan, options: Options, console: Console) -> RunReport:
+    if resumed:
+        check_resumable(where, plan)
     store = Store(default_root(), console.note)
     ledger = Ledger(where / LEDGER)
     context = Context(
@@ -66,9 +75,7 @@ def _run(options: Options, console: Console) -> ExitCode:
     )
     ledger.append(RunResumed() if resumed else _started(context, options.request))
     folder.write(where, ledger.records)  # starts out as "did not finish"
-    report = _execute(context, console)
-    _show(report, where, options)
-    return ExitCode(report.exit_code)
+    return _execute(context, console)
 
 
 def _run_id(ledger: Ledger) -> str:

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import filelock
+
 from pipeline import proc
 from pipeline.console import Progress
 from pipeline.errors import HostError, NothingToDoError, UsageError
@@ -22,6 +24,7 @@ from pipeline.store import Store
 
 LEDGER = "ledger.jsonl"
 LATEST = "latest"
+LOCK = ".lock"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,16 +83,34 @@ def _remember(store: Store, key: str, seconds: float) -> None:
         scratch.replace(path)
 
 
+@contextlib.contextmanager
+def only_run(folder: Path) -> Iterator[None]:
+    """Hold the run's folder: two processes that append to one ledger would destroy each other's samples.
+    HostError when another process has it. The system frees it when its holder dies."""
+    lock = filelock.FileLock(folder / LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout as error:
+        raise HostError(
+            f"the run in {folder} is still going in another process",
+            hint="wait for it or stop it; then add --resume",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def open_folder(root: Path, out: str, plan: Plan, *, resume: bool) -> tuple[Path, bool]:
     """The run's folder, and whether it goes on an earlier start.
 
-    Without ``resume`` the folder is new or empty. With it, it is ``out`` or the latest run, and must
-    have been started under the same plan.
+    Without ``resume`` the folder is new or empty. With it, it is ``out`` or the latest run.
     """
     runs = root / "runs"
     if resume:
         folder = Path(out).absolute() if out else latest(runs)
-        _check_resumable(folder, plan)
+        if not (folder / LEDGER).is_file():
+            raise NothingToDoError(f"{folder} holds no run to go on with (no {LEDGER})")
         return folder, True
     if out:
         folder = Path(out).absolute()
@@ -132,11 +153,10 @@ def latest(runs: Path) -> Path:
     raise NothingToDoError(f"there is no run in {runs}", hint="start one: ./inv patch-validate")
 
 
-def _check_resumable(folder: Path, plan: Plan) -> None:
-    path = folder / LEDGER
-    if not path.is_file():
-        raise NothingToDoError(f"{folder} holds no run to go on with (no {LEDGER})")
-    records: list[Record] = Ledger(path).records
+def check_resumable(folder: Path, plan: Plan) -> None:
+    """UsageError when the run was started under another plan, NothingToDoError when it is finished.
+    Asked under ``only_run``: reading a ledger cuts off a half-written line."""
+    records: list[Record] = Ledger(folder / LEDGER).records
     started = next((r for r in records if isinstance(r, RunStarted)), None)
     if started is None:
         raise NothingToDoError(f"the run in {folder} ended before it began", hint="start a new one")

@@ -101,6 +101,18 @@ def test_two_runs_at_once_share_one_store(cache: Path, release: Path, tmp_path: 
     assert times[0][1] < times[1][0]
 
 
+def test_resume_of_a_run_that_is_still_going_is_refused(cache: Path, release: Path, tmp_path: Path) -> None:
+    series = ring_series(tmp_path / "going", release, spin=_slow_spin())
+    run = Started(cache, tmp_path / "out", *quick(series))
+    run.wait_for("benchmarks …")
+    before = (tmp_path / "out/ledger.jsonl").read_bytes()
+    done = validate(cache, tmp_path / "out", "--resume", *quick(series))
+    assert done.code == ExitCode.ENVIRONMENT, done.err
+    assert "still going in another process" in done.err
+    assert (tmp_path / "out/ledger.jsonl").read_bytes().startswith(before)
+    assert run.stop(signal.SIGINT) == ExitCode.INTERRUPTED
+
+
 def test_resume_refuses_another_plan(cache: Path, release: Path, tmp_path: Path) -> None:
     series = ring_series(tmp_path / "changed", release)
     run = Started(cache, tmp_path / "out", *quick(series))

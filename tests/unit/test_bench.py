@@ -13,6 +13,7 @@ import pytest
 from pipeline import proc, values
 from pipeline.bench import measure, runner, schedule
 from pipeline.console import Console
+from pipeline.errors import HostError
 from pipeline.golang import Go
 from pipeline.records import BenchmarkLost, PairMeasured, Record, Screened
 from pipeline.stats.analysis import Rules
@@ -141,13 +142,40 @@ def test_what_fails_on_both_sides_is_never_charged(processes: None, tmp_path: Pa
     assert (found.side, found.state) == ("both sides", "missing")
 
 
-def test_the_machines_fault_is_not_the_patchs(
+def test_the_machines_fault_ends_the_run_and_loses_no_benchmark(
     processes: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(proc, "full_disk", lambda *places: places[0])
-    found = Bench(tmp_path, GOOD, "echo 'write: no space left on device'; exit 1").lost()
-    assert (found.side, found.state) == ("patched", "missing")
-    assert found.reason.startswith("stopped by this machine")
+    bench = Bench(tmp_path, GOOD, "exit 1")
+    with pytest.raises(HostError, match="stopped by this machine: no space left"):
+        bench.run()
+    assert [record for record in bench.records if isinstance(record, BenchmarkLost)] == []
+
+
+@pytest.mark.parametrize("side", ["base", "patched"])
+def test_one_failure_is_a_flake_and_not_charged(processes: None, tmp_path: Path, side: str) -> None:
+    flaky = f"test -e {tmp_path}/once || {{ touch {tmp_path}/once; exit 3; }}\n{GOOD}"
+    bench = Bench(tmp_path, *((flaky, GOOD) if side == "base" else (GOOD, flaky)))
+    records = bench.run()
+    assert [record for record in records if isinstance(record, BenchmarkLost)] == []
+    assert sum(isinstance(record, PairMeasured) for record in records) == 6
+
+
+def test_a_failure_is_charged_only_when_it_comes_back_every_time(processes: None, tmp_path: Path) -> None:
+    found = Bench(tmp_path, GOOD, f"echo x >> {tmp_path}/tries; exit 3").lost()
+    assert found.state == "failed"
+    assert (tmp_path / "tries").read_text() == "x\n" * 3
+
+
+@pytest.mark.parametrize(
+    "line", ["BenchmarkX-2 3 x", "BenchmarkX-2 3 5 ns/op 6", f"BenchmarkX {'9' * 40} 5 ns/op"]
+)
+def test_a_result_that_cannot_be_read_is_a_failure_and_no_bug(
+    processes: None, tmp_path: Path, line: str
+) -> None:
+    found = Bench(tmp_path, GOOD, f"echo '{line}'").lost()
+    assert (found.side, found.state) == ("patched", "failed")
+    assert "cannot be read" in found.reason
 
 
 def test_a_benchmark_cannot_blame_the_machine_by_printing(processes: None, tmp_path: Path) -> None:
