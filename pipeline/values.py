@@ -99,13 +99,15 @@ class GoTree:
 
 @dataclass(frozen=True, kw_only=True)
 class Toolchain:
-    """A GOROOT that can be run. ``digest`` is over the files of bin and pkg/tool."""
+    """A GOROOT that can be run. ``digest`` is over the files of bin and pkg/tool. ``own_tools`` is
+    that the series may change what the compiler puts out, so that only these tools may compile it."""
 
     root: Path
     version: str
     digest: str
     recipe: str
     proof: str
+    own_tools: bool
     reused: bool
 
 

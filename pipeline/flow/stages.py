@@ -179,7 +179,8 @@ def build_toolchain(context: Context, builder: build.Builder, patched: PatchedTr
     """The patched toolchain, by the profile's recipe."""
     with context.stage("toolchain"):
         context.progress.step(context.plan.profile.toolchain)
-        toolchain = build.build(builder, patched.tree, patched.changed, context.plan.profile.toolchain)
+        own = build.touches_tools(builder, patched.changed)
+        toolchain = build.build(builder, patched.tree, context.plan.profile.toolchain, own_tools=own)
         context.ledger.append(
             ToolchainReady(
                 role="patched",
@@ -201,7 +202,7 @@ def build_tests(
     packages = sorted({*series.tests, *series.benchmarks})
     # A compiler that the series changed must compile the patched side; the release's gives the same
     # code otherwise, and its build cache is warm.
-    own = build.touches_tools(patched.changed)
+    own = toolchain.own_tools
     tools = toolchain.digest if own else builder.base.digest
     go = builder.go(toolchain.root if own else patched.tree.root, tools)
     with context.stage("test binaries"):
