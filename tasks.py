@@ -16,7 +16,7 @@ from invoke import Context, task
         "profile": "quick, standard or rigorous",
         "cells": "cells of matrix.yml by id or glob; repeat it or separate with commas",
         "out": "the run's folder (default: runs/<id>, linked from runs/latest)",
-        "jobs": "how many things to build at once (default: every core)",
+        "jobs": "how many things to build at once (0, the default: every core)",
         "dry-run": "print the plan and do nothing",
         "resume": "go on with the latest run, or the one in --out",
         "json": "print report.json instead of text",
@@ -24,8 +24,8 @@ from invoke import Context, task
 )
 def patch_validate(
     _context: Context,
-    series: str = "",
-    base: str = "",
+    series: str | None = None,
+    base: str | None = None,
     profile: str = "standard",
     cells: list[str] | None = None,
     out: str = "",

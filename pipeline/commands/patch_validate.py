@@ -45,7 +45,8 @@ def main(options: Options) -> ExitCode:
 def _run(options: Options, console: Console) -> ExitCode:
     if options.jobs < 0:
         raise UsageError(
-            f"--jobs {options.jobs}: should be at least 1", hint="leave it out to use every core"
+            f"--jobs {options.jobs}: should not be negative",
+            hint="leave it out, or give 0, to use every core",
         )
     plan = plan_room.make(options.request)
     if options.dry_run:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.bench import measure
-from pipeline.errors import PatchError
+from pipeline.errors import PatchError, UsageError
 from pipeline.flow.context import Context
 from pipeline.gates import compile as compile_gate
 from pipeline.gates import tests as test_gate
@@ -69,6 +69,13 @@ def fetch(context: Context) -> GoTree:
     with context.stage("fetch"):
         context.progress.step(f"Go {context.plan.base}")
         tree, _ = source_room.choose(context.plan.base).fetch(context.store, context.shell)
+        earlier = [record for record in context.ledger.records if isinstance(record, SourceFetched)]
+        if earlier and earlier[-1].digest != tree.digest:
+            raise UsageError(
+                f"the baseline {context.plan.base} changed since the run was started",
+                meaning="what was measured before belongs to another tree",
+                hint="start a new run without --resume",
+            )
         context.ledger.append(
             SourceFetched(
                 version=tree.version,
@@ -284,7 +291,7 @@ def run_benchmarks(context: Context, cell: Cell, sides: Sides) -> None:
             record=context.ledger.append,
             progress=context.progress,
         )
-        # One machine measures one thing at a time, whoever asks.
+        # Runs that share this cache measure one at a time.
         with context.store.lock("machine", "this machine's benchmarks"):
             measure.measure(setup, targets, list(context.ledger.records))
 

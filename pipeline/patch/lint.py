@@ -91,10 +91,16 @@ def _refused(name: str, line: int, what: str) -> PatchError:
 
 def check_characters(name: str, number: int, line: str) -> None:
     """PatchError for a character that hides or reorders what a reviewer sees."""
-    for char in line.removesuffix("\r"):
-        code = ord(char)
-        if code in _HIDDEN or (unicodedata.category(char) == "Cc" and char != "\t"):
-            raise _refused(name, number, f"an invisible or control character (U+{code:04X})")
+    if char := hidden(line.removesuffix("\r")):
+        raise _refused(name, number, f"an invisible or control character (U+{ord(char):04X})")
+
+
+def hidden(text: str) -> str:
+    """The first character of ``text`` that is invisible, reorders it or controls a terminal, or ''."""
+    for char in text:
+        if ord(char) in _HIDDEN or (unicodedata.category(char) == "Cc" and char != "\t"):
+            return char
+    return ""
 
 
 def _check_mode(name: str, number: int, line: str) -> None:

@@ -53,7 +53,15 @@ Package = Annotated[
 ]
 TestName = Annotated[str, _matching(r"(Test|Example|Fuzz)\w{1,120}", "a test function's name")]
 BenchmarkName = Annotated[str, _matching(r"Benchmark\w{1,120}", "a benchmark function's name")]
-Line = Annotated[str, _matching(r"[^\x00-\x1f\x7f]{1,200}", "one line of text")]
+
+
+def _visible(value: str) -> str:
+    if lint.hidden(value):
+        raise ValueError("holds an invisible or control character")
+    return value
+
+
+Line = Annotated[str, _matching(r"[^\x00-\x1f\x7f]{1,200}", "one line of text"), AfterValidator(_visible)]
 
 
 class SeriesFile(BaseModel):

@@ -19,11 +19,11 @@ from pipeline.values import Cell, Platform, Profile, Series, Threshold
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What the user asked for; empty values take matrix.yml's defaults."""
+    """What the user asked for; None takes matrix.yml's default."""
 
     root: Path
-    series: str = ""
-    base: str = ""
+    series: str | None = None
+    base: str | None = None
     profile: str = "standard"
     cells: tuple[str, ...] = ()
 
@@ -78,6 +78,13 @@ def make(request: Request) -> Plan:
         raise UsageError(
             f"no profile {request.profile!r}", meaning=config.suggest(request.profile, list(matrix.profiles))
         )
+    for option, value in (("--series", request.series), ("--base", request.base)):
+        if value == "":
+            raise UsageError(
+                f"{option} is empty",
+                meaning="a variable that is not set, perhaps",
+                hint="give it a value, or leave it out for the default of matrix.yml",
+            )
     folder = series_room.find(request.series or matrix.series, request.root / "patches")
     series = series_room.load(folder)
     base = request.base or matrix.base
@@ -97,7 +104,7 @@ def make(request: Request) -> Plan:
 
 
 def _check_range(series: Series, base: str) -> None:
-    source_room.choose(base)  # refuses what is neither a release nor a folder before anything is done
+    source_room.choose(base).check()
     if not source_room.is_path(base) and not series_room.supports(series, base.removeprefix("go")):
         raise UsageError(
             f"series {series.name} is for Go {series.base}, not for {base}",

@@ -19,6 +19,10 @@ _RELEASE = re.compile(r"(?:go)?(\d+\.\d+(?:\.\d+){0,2}(?:rc\d+|beta\d+)?)")
 class Source(Protocol):
     """Something that can deliver a Go tree with its tools."""
 
+    def check(self) -> None:
+        """Refuse, before anything is done, what can be seen to be no Go tree."""
+        ...
+
     def fetch(self, store: Store, shell: Shell) -> tuple[GoTree, bool]:
         """The tree, and whether the store already had it."""
         ...

@@ -23,6 +23,10 @@ class LocalTree:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    def check(self) -> None:
+        """See ``Source.check``: UsageError for what is no Go tree, HostError for one without tools."""
+        self._version(self.path.expanduser().resolve())
+
     def fetch(self, store: Store, shell: Shell) -> tuple[GoTree, bool]:
         """Copy the tree under its own digest. UsageError when it is not a Go tree, HostError when its
         tools are missing."""

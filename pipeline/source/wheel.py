@@ -63,6 +63,9 @@ class WheelRelease:
     def __init__(self, version: str) -> None:
         self.version = version
 
+    def check(self) -> None:
+        """See ``Source.check``: only the index knows which releases there are."""
+
     def fetch(self, store: Store, shell: proc.Shell) -> tuple[GoTree, bool]:
         """The unpacked release. UsageError for an unknown release, HostError without a network or for a
         wheel that is not what it should be; neither leaves anything in the store."""

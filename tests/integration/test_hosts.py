@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ExitCode
-from tests.integration.harness import ROOT, command, environment, quick, ring_series, validate
+from tests.integration.harness import ROOT, Started, command, environment, quick, ring_series, validate
 
 pytestmark = pytest.mark.go
 
@@ -54,6 +55,19 @@ def test_a_local_tree_as_base(cache: Path, release: Path, tmp_path: Path) -> Non
     assert done.code == ExitCode.PASS, done.err
     assert done.report["base"]["origin"].startswith(f"local tree {local}")
     assert proc_go.read_text().count("// local") == 0
+
+
+def test_a_base_that_changed_is_not_resumed(cache: Path, release: Path, tmp_path: Path) -> None:
+    local = tmp_path / "go"
+    shutil.copytree(release, local)
+    series = ring_series(tmp_path / "moving", local)
+    run = Started(cache, tmp_path / "out", *quick(series), f"--base={local}")
+    run.wait_for("benchmarks …")
+    assert run.stop(signal.SIGINT) == ExitCode.INTERRUPTED
+    (local / "src/fmt/doc.go").write_text("package fmt\n")
+    done = validate(cache, tmp_path / "out", "--resume", *quick(series), f"--base={local}")
+    assert done.code == ExitCode.USAGE, done.err
+    assert "changed since the run was started" in done.err
 
 
 def test_paths_with_spaces_and_other_letters(release: Path, tmp_path: Path) -> None:

@@ -127,3 +127,13 @@ def test_any_subject_is_text_that_can_be_written(tmp_path_factory: pytest.TempPa
         return
     assert "\n" not in shown
     shown.encode()
+
+
+def test_a_subject_that_reorders_text_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    folder.mkdir()
+    (folder / "series.yml").write_text(
+        'series: s\nsubject: "runtime: \u202ex"\nbase: ">=1.27"\npatches: [a.patch]\n', encoding="utf-8"
+    )
+    with pytest.raises(UsageError, match=r"series.yml:2:1: subject: holds an invisible or control character"):
+        series.load(folder)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import UsageError
+from pipeline.errors import PipelineError, UsageError
+from pipeline.golang import EXE
 from pipeline.plan import plan as room
 from pipeline.plan.plan import Plan, Request, make
 from pipeline.values import Platform
@@ -119,11 +120,22 @@ def test_the_digest_changes_with_everything_that_matters(
 
 def test_bases(project: Path, tmp_path: Path) -> None:
     assert plan(project, base="go1.27.1").base == "go1.27.1"
-    (tmp_path / "go").mkdir()
-    assert plan(project, base=str(tmp_path / "go")).base == str(tmp_path / "go")
+    local = tmp_path / "go"
+    for name in ("src/runtime/proc.go", "VERSION", f"bin/go{EXE}"):
+        with pytest.raises(PipelineError, match=r"not a Go tree|VERSION|not built"):
+            plan(project, base=str(local))
+        (local / name).parent.mkdir(parents=True, exist_ok=True)
+        (local / name).write_text("go1.27.3\n")
+    assert plan(project, base=str(local)).base == str(local)
     for bad in ("1.26.9", "1.28rc1", "nonsense", "-rf", "1.27.3; ls", "x" * 5000):
         with pytest.raises(UsageError):
             plan(project, base=bad)
+
+
+@pytest.mark.parametrize("option", ["series", "base"])
+def test_an_empty_option_is_not_the_default(project: Path, option: str) -> None:
+    with pytest.raises(UsageError, match=f"--{option} is empty"):
+        plan(project, **{option: ""})
 
 
 def test_unknown_profile_and_series(project: Path) -> None:
