@@ -249,18 +249,21 @@ def run(
         if sink is not None:
             sink.write(f"$ {shlex.join(words)}\n".encode())
         process = _start(words, env=env, cwd=cwd, merge=merge)
-        _registry.add(process)
-        stack.callback(_registry.remove, process)
         capture, usage = _Capture(sink), _Usage()
-        threads = _pumps(process, capture, usage, stdin)
+        threads: list[threading.Thread] = []
         timed_out = False
         try:
+            _registry.add(process)
+            stack.callback(_registry.remove, process)
+            threads += _pumps(process, capture, usage, stdin)
             timed_out = not _await(usage, timeout)
         finally:
-            if not usage.done.is_set():
-                _end(process, usage)
-            # Whatever the program left behind in its group ends with it.
-            _signal_group(process, signal.SIGKILL if POSIX else signal.SIGTERM)
+            try:
+                if not usage.done.is_set():
+                    _end(process, usage)
+            finally:
+                # Also when a second Ctrl-C cuts the grace short: the whole group ends here.
+                _signal_group(process, signal.SIGKILL if POSIX else signal.SIGTERM)
             for thread in threads:
                 thread.join(GRACE_SECONDS)
             _close(process)
