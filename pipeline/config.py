@@ -7,13 +7,14 @@ grow to gigabytes), and so are files over a size limit.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from pipeline.errors import UsageError
 
@@ -21,6 +22,31 @@ MAX_BYTES = 1 << 20
 MAX_DEPTH = 40
 Path_ = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
+
+
+def _percent(value: object) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)%", value) if isinstance(value, str) else None
+    if not found or not 0 < float(found.group(1)) <= 100:
+        raise ValueError("should be a percentage such as 3%")
+    return float(found.group(1)) / 100
+
+
+def _unit(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z%][\w%./-]{0,39}", value):
+        raise ValueError("should be a unit such as sec/op or B/op")
+    return value
+
+
+Percent = Annotated[float, BeforeValidator(_percent)]
+UnitName = Annotated[str, AfterValidator(_unit)]
+
+
+class ThresholdEntry(BaseModel):
+    """When a change counts: both files that configure a run say it in the same words."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    effect: Percent
+    margin: Percent
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -140,7 +140,6 @@ class PairMeasured(Record):
     package: str
     benchmark: str
     round: int
-    phase: Literal["screen", "confirm"]
     order: list[Side]
     size: int
     seconds: float
@@ -160,12 +159,30 @@ class BenchmarkLost(Record):
 
 
 class Screened(Record):
-    """The series that screening flagged, as ``package benchmark unit``: they are confirmed afresh."""
+    """One screening: the comparisons that it flagged, as ``package benchmark unit``. They are judged on the
+    rounds after ``rounds`` alone."""
 
     kind: Literal["screened"] = "screened"
     cell: str
     rounds: int
     flagged: list[str]
+
+
+class NoiseFloor(Record):
+    """What one comparison scatters by on this host with no change at all: the baseline against itself,
+    ``pairs`` of them over several sessions. ``spread`` is the standard deviation (robust) of one pair's
+    log ratio; ``likeness`` how much neighbouring runs resemble each other, 0 to 1, None if too few.
+    ``design`` is how the comparison will be judged for that."""
+
+    kind: Literal["noise-floor"] = "noise-floor"
+    cell: str
+    package: str
+    name: str
+    unit: str
+    pairs: int
+    spread: float
+    likeness: float | None
+    design: Literal["paired", "unpaired"]
 
 
 class CellEnded(Record):
@@ -202,6 +219,7 @@ AnyRecord = Annotated[
     | PairMeasured
     | BenchmarkLost
     | Screened
+    | NoiseFloor
     | CellEnded
     | RunEnded,
     Field(discriminator="kind"),

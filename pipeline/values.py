@@ -43,12 +43,13 @@ class Threshold:
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """How much to measure. Times are seconds except ``benchtime``, which is Go's flag value."""
+    """How much to measure. Times are seconds except ``benchtime``, which is Go's flag value. ``rounds`` are
+    measured before anything is decided, ``max_rounds`` at most; ``noise_rounds`` go to the noise floor."""
 
     name: str
     rounds: int
-    confirm_rounds: int
     max_rounds: int
+    noise_rounds: int
     benchtime: str
     benchmark_timeout: int
     test_timeout: int
@@ -70,7 +71,8 @@ class Patch:
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """A patch series. ``tests`` and ``benchmarks`` map a package's import path to function names."""
+    """A patch series. ``tests`` and ``benchmarks`` map a package's import path to function names;
+    ``thresholds`` are those of single units, by the unit's name (sec/op, B/op …)."""
 
     name: str
     subject: str
@@ -81,6 +83,7 @@ class Series:
     packages: tuple[str, ...]
     tests: Mapping[str, tuple[str, ...]]
     benchmarks: Mapping[str, tuple[str, ...]]
+    thresholds: Mapping[str, Threshold]
     digest: str
 
 

@@ -1,4 +1,4 @@
-"""Measuring a cell: paired rounds, screening, confirmation on fresh rounds, more while inconclusive.
+"""Measuring a cell: paired rounds until every comparison is decided, or the profile's cap is reached.
 
 One pair is appended to the cell's benchfmt file in one write and then recorded in the ledger with the
 file's length; a run that was killed is resumed by cutting the file back to the last recorded pair.
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from pipeline import proc
 from pipeline.bench import runner, schedule
@@ -22,8 +22,6 @@ from pipeline.records import BenchmarkLost, PairMeasured, Record, Screened, Side
 from pipeline.stats import analysis, pairs
 from pipeline.values import Cell, Profile, TestBinary
 
-Phase = Literal["screen", "confirm"]
-BATCH = 4
 # A benchmark is lost when this many further pairs fail as well.
 REPEATS = 2
 
@@ -57,22 +55,46 @@ class _State:
 
     done: set[tuple[Target, int]] = field(default_factory=set)
     lost: set[Target] = field(default_factory=set)
-    screened: Screened | None = None
+    screenings: list[analysis.Screening] = field(default_factory=list)
+
+    @property
+    def number(self) -> int:
+        """The latest round that was begun."""
+        return max((number for _, number in self.done), default=0)
 
 
 def measure(setup: Setup, targets: Sequence[Target], history: Sequence[Record]) -> None:
     """Measure ``targets`` on this cell, going on from ``history`` (the records of an earlier start)."""
     state = _restore(setup, history)
     for number in range(1, setup.profile.rounds + 1):
-        _round(setup, state, targets, number, "screen", setup.profile.rounds)
-    if state.screened is None:
-        keys = analysis.flag(_series(setup), setup.rules)
-        state.screened = Screened(
-            cell=setup.cell.id, rounds=setup.profile.rounds, flagged=sorted(map(str, keys))
-        )
-        setup.record(state.screened)
-    _confirm(setup, state, targets)
-    _extend(setup, state, targets)
+        _round(setup, state, targets, number, setup.profile.rounds)
+    while more := _more(setup, state, targets):
+        chosen, rounds = more
+        first = state.number + 1
+        for number in range(first, first + rounds):
+            _round(setup, state, chosen, number, setup.profile.max_rounds)
+
+
+def _more(setup: Setup, state: _State, targets: Sequence[Target]) -> tuple[list[Target], int] | None:
+    """What is to be measured again, and for how many rounds until something can be decided; None when
+    nothing is open or the cap is reached. Screens on the way."""
+    number = state.number
+    series = _series(setup)
+    flagged = tuple(sorted(map(str, analysis.flag(series, state.screenings, setup.rules))))
+    if flagged or not state.screenings:
+        state.screenings.append(analysis.Screening(rounds=number, flagged=flagged))
+        setup.record(Screened(cell=setup.cell.id, rounds=number, flagged=list(flagged)))
+    verdicts = analysis.judge(series, state.screenings, setup.rules)
+    wanted = analysis.pending(series, state.screenings, verdicts)
+    chosen = [target for target in _functions(targets, list(wanted)) if target not in state.lost]
+    left = setup.profile.max_rounds - number
+    if not chosen or left <= 0:
+        return None
+    rounds = min(left, *wanted.values())
+    setup.progress.note(
+        f"  {len(wanted)} of {len(series)} comparisons are open after round {number}: {rounds} more"
+    )
+    return chosen, rounds
 
 
 def _restore(setup: Setup, history: Sequence[Record]) -> _State:
@@ -85,7 +107,7 @@ def _restore(setup: Setup, history: Sequence[Record]) -> _State:
         elif isinstance(record, BenchmarkLost) and record.cell == setup.cell.id:
             state.lost.add(Target(record.package, record.benchmark))
         elif isinstance(record, Screened) and record.cell == setup.cell.id:
-            state.screened = record
+            state.screenings.append(analysis.Screening(rounds=record.rounds, flagged=tuple(record.flagged)))
     setup.file.parent.mkdir(parents=True, exist_ok=True)
     setup.file.touch()
     if setup.file.stat().st_size < size:
@@ -106,42 +128,15 @@ def _functions(targets: Sequence[Target], keys: Sequence[pairs.Key]) -> list[Tar
     return [target for target in targets if (target.package, target.benchmark) in wanted]
 
 
-def _confirm(setup: Setup, state: _State, targets: Sequence[Target]) -> None:
-    if state.screened is None or not state.screened.flagged:
-        return
-    flagged = set(state.screened.flagged)
-    chosen = _functions(targets, [one.key for one in _series(setup) if str(one.key) in flagged])
-    last = state.screened.rounds + setup.profile.confirm_rounds
-    for number in range(state.screened.rounds + 1, last + 1):
-        _round(setup, state, chosen, number, "confirm", last)
-
-
-def _extend(setup: Setup, state: _State, targets: Sequence[Target]) -> None:
-    """More rounds for what the data cannot decide yet, up to the profile's cap."""
-    number = max((number for _, number in state.done), default=0)
-    while state.screened is not None and number < setup.profile.max_rounds:
-        verdicts = analysis.judge(_series(setup), state.screened.flagged, state.screened.rounds, setup.rules)
-        open_keys = [key for key, verdict in verdicts.items() if verdict.word == "inconclusive"]
-        chosen = [t for t in _functions(targets, open_keys) if t not in state.lost]
-        if not chosen:
-            return
-        setup.progress.note(f"  {len(chosen)} benchmarks are inconclusive after round {number}: {BATCH} more")
-        for _ in range(BATCH):
-            number += 1
-            _round(setup, state, chosen, number, "confirm", setup.profile.max_rounds)
-
-
-def _round(
-    setup: Setup, state: _State, targets: Sequence[Target], number: int, phase: Phase, last: int
-) -> None:
+def _round(setup: Setup, state: _State, targets: Sequence[Target], number: int, last: int) -> None:
     todo = [t for t in targets if t not in state.lost and (t, number) not in state.done]
     for target in schedule.shuffled(setup.seed, number, todo):
-        setup.progress.step(f"{setup.cell.id} {phase} round {number} {target.benchmark}", number - 1, last)
-        _pair(setup, state, target, number, phase)
-    setup.progress.step(f"{setup.cell.id} {phase} round {number}", number, last)
+        setup.progress.step(f"{setup.cell.id} round {number} {target.benchmark}", number - 1, last)
+        _pair(setup, state, target, number)
+    setup.progress.step(f"{setup.cell.id} round {number}", number, last)
 
 
-def _pair(setup: Setup, state: _State, target: Target, number: int, phase: Phase) -> None:
+def _pair(setup: Setup, state: _State, target: Target, number: int) -> None:
     order = schedule.side_order(setup.seed, target.benchmark, number)
     started = time.monotonic()
     samples, failures = _both(setup, target, order)
@@ -168,7 +163,6 @@ def _pair(setup: Setup, state: _State, target: Target, number: int, phase: Phase
             package=target.package,
             benchmark=target.benchmark,
             round=number,
-            phase=phase,
             order=list(order),
             size=size,
             seconds=round(time.monotonic() - started, 3),

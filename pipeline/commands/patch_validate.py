@@ -154,8 +154,9 @@ def _show_plan(plan: Plan, options: Options) -> None:
         f"series    {plan.series.name}: {plan.series.subject}",
         *(f"          {patch.name}" for patch in plan.series.patches),
         f"base      {plan.base}",
-        f"profile   {profile.name}: {profile.rounds} rounds of pairs, {profile.confirm_rounds} to confirm, "
-        f"at most {profile.max_rounds}; benchtime {profile.benchtime}; toolchain {profile.toolchain}",
+        f"profile   {profile.name}: {profile.rounds} rounds of pairs, at most "
+        f"{profile.max_rounds} while anything is open; benchtime {profile.benchtime}; "
+        f"toolchain {profile.toolchain}",
         *(
             f"cell      {cell.id}: {'measured here' if cell.native else 'compiled'}, if it is reached"
             for cell in plan.cells

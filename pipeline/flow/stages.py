@@ -3,11 +3,13 @@ it did; none reaches back."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.bench import measure
+from pipeline.bench import floor, measure
 from pipeline.errors import PatchError, UsageError
+from pipeline.flow import environment
 from pipeline.flow.context import Context
 from pipeline.gates import compile as compile_gate
 from pipeline.gates import tests as test_gate
@@ -19,6 +21,7 @@ from pipeline.records import (
     CellEnded,
     CellReach,
     GateResult,
+    NoiseFloor,
     OverlayDropped,
     PairMeasured,
     PatchApplied,
@@ -28,6 +31,7 @@ from pipeline.records import (
 )
 from pipeline.source import base as source_room
 from pipeline.stats.analysis import Rules
+from pipeline.stats.pairs import Key
 from pipeline.toolchain import build, testbin, trees
 from pipeline.toolchain.trees import PatchedTree
 from pipeline.values import Cell, GoTree, TestBinary, Toolchain
@@ -283,7 +287,7 @@ def run_benchmarks(context: Context, cell: Cell, sides: Sides) -> None:
             shell=context.shell,
             cell=cell,
             profile=plan.profile,
-            rules=Rules(threshold=plan.threshold, confirm_rounds=plan.profile.confirm_rounds),
+            rules=Rules(threshold=plan.threshold, units=plan.units),
             seed=context.run_id,
             binaries=sides.binaries,
             go=sides.go,
@@ -293,7 +297,35 @@ def run_benchmarks(context: Context, cell: Cell, sides: Sides) -> None:
         )
         # Runs that share this cache measure one at a time.
         with context.store.lock("machine", "this machine's benchmarks"):
-            measure.measure(setup, targets, list(context.ledger.records))
+            measure.measure(_with_floors(context, setup, targets), targets, list(context.ledger.records))
+
+
+def _with_floors(context: Context, setup: measure.Setup, targets: Sequence[measure.Target]) -> measure.Setup:
+    """``setup`` with the design of every comparison fixed by this host's noise floor, which is measured
+    first where it is not known. A resumed run keeps the designs it started with."""
+    floors = [
+        record
+        for record in context.ledger.records
+        if isinstance(record, NoiseFloor) and record.cell == setup.cell.id
+    ]
+    if not floors:
+        place = floor.Place(folder=context.store.shared("noise"), conditions=_conditions(context))
+        floors = floor.measure(setup, targets, place)
+        for record in floors:
+            context.ledger.append(record)
+    designs = {str(Key(one.package, one.name, one.unit)): one.design for one in floors}
+    return dataclasses.replace(setup, rules=dataclasses.replace(setup.rules, designs=designs))
+
+
+def _conditions(context: Context) -> dict[str, object]:
+    """What else than the benchmark decides which noise floor is meant."""
+    return {
+        "cpu": environment.cpu_model(),
+        "cores": environment.cores(),
+        "platform": str(context.plan.host),
+        "base": context.plan.base,
+        "benchtime": context.plan.profile.benchtime,
+    }
 
 
 def _new_benchmark(context: Context, cell: Cell, package: str, name: str) -> None:

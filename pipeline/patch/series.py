@@ -19,7 +19,7 @@ from pipeline import config
 from pipeline.errors import UsageError
 from pipeline.patch import lint
 from pipeline.store import digest
-from pipeline.values import Patch, Series
+from pipeline.values import Patch, Series, Threshold
 
 SERIES_FILE = "series.yml"
 MAX_PATCH_BYTES = 8 << 20
@@ -77,6 +77,7 @@ class SeriesFile(BaseModel):
     packages: list[Package] = []
     tests: dict[Package, list[TestName]] = {}
     benchmarks: dict[Package, list[BenchmarkName]] = {}
+    thresholds: dict[config.UnitName, config.ThresholdEntry] = {}
 
 
 def find(name_or_path: str, patches: Path) -> Path:
@@ -118,6 +119,7 @@ def load(folder: Path) -> Series:
         packages=tuple(model.packages),
         tests=_frozen(model.tests),
         benchmarks=_frozen(model.benchmarks),
+        thresholds={unit: Threshold(**entry.model_dump()) for unit, entry in model.thresholds.items()},
         digest=digest([model.model_dump(mode="json"), [patch.sha256 for patch in patches]]),
     )
 

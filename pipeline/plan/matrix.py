@@ -6,16 +6,10 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from pipeline import config
-
-
-def _percent(value: object) -> float:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)%", value) if isinstance(value, str) else None
-    if not found or not 0 < float(found.group(1)) <= 100:
-        raise ValueError("should be a percentage such as 3%")
-    return float(found.group(1)) / 100
+from pipeline.stats import sequential
 
 
 def _benchtime(value: str) -> str:
@@ -36,10 +30,9 @@ def _word(value: str) -> str:
     return value
 
 
-Percent = Annotated[float, BeforeValidator(_percent)]
 Word = Annotated[str, AfterValidator(_word)]
 Identifier = Annotated[str, AfterValidator(_identifier)]
-Rounds = Annotated[int, Field(ge=6, le=1000)]
+Rounds = Annotated[int, Field(ge=sequential.FIRST, le=sequential.LAST)]
 Seconds = Annotated[int, Field(ge=1, le=86400)]
 _STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
 ProfileName = Literal["quick", "standard", "rigorous"]
@@ -54,12 +47,13 @@ class PlatformEntry(BaseModel):
 
 
 class ProfileEntry(BaseModel):
-    """How much one profile measures. At least 6 rounds: fewer pairs cannot reach p = .05."""
+    """How much one profile measures. The fewest rounds are those of the first look, the most those of the
+    last: see pipeline.stats.sequential."""
 
     model_config = _STRICT
     rounds: Rounds
-    confirm_rounds: Rounds
     max_rounds: Rounds
+    noise_rounds: Annotated[int, Field(ge=0, le=48)]
     benchtime: Annotated[str, AfterValidator(_benchtime)]
     benchmark_timeout: Seconds
     test_timeout: Seconds
@@ -72,12 +66,10 @@ class ProfileEntry(BaseModel):
         return self
 
 
-class ThresholdEntry(BaseModel):
-    """When a change counts, per profile."""
+class ThresholdEntry(config.ThresholdEntry):
+    """When a change counts, per profile; ``units`` for those that differ (sec/op, B/op …)."""
 
-    model_config = _STRICT
-    effect: Percent
-    margin: Percent
+    units: dict[config.UnitName, config.ThresholdEntry] = Field(default={})
 
 
 class MatrixFile(BaseModel):

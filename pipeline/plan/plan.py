@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,7 @@ class Plan:
     base: str
     profile: Profile
     threshold: Threshold
+    units: Mapping[str, Threshold]
     cells: tuple[Cell, ...]
     host: Platform
 
@@ -53,6 +54,7 @@ class Plan:
             "base": self.base,
             "profile": dataclasses.asdict(self.profile),
             "threshold": dataclasses.asdict(self.threshold),
+            "unit_thresholds": {unit: dataclasses.asdict(one) for unit, one in self.units.items()},
             "cells": [
                 {
                     "id": cell.id,
@@ -97,7 +99,11 @@ def make(request: Request) -> Plan:
         series=series,
         base=base,
         profile=Profile(name=name, **entry.model_dump()),
-        threshold=Threshold(**limits.model_dump()),
+        threshold=Threshold(effect=limits.effect, margin=limits.margin),
+        units={
+            **{unit: Threshold(effect=one.effect, margin=one.margin) for unit, one in limits.units.items()},
+            **series.thresholds,  # the series knows its own benchmarks best
+        },
         cells=_select(_cells(matrix, host), request.cells),
         host=host,
     )

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pipeline.records import BenchmarkLost, Screened
+from pipeline.records import BenchmarkLost, NoiseFloor, Screened
 from pipeline.stats import analysis, pairs
 from pipeline.stats import summary as unpaired
 from pipeline.stats.decision import Verdict
@@ -26,12 +26,14 @@ class Center:
 class BenchmarkRow:
     """One benchmark in one unit.
 
-    ``n`` counts the pairs that decided: of a confirmed row, the fresh ones. ``base`` and ``patched``
-    are over all rounds. ``ratio`` is patched/baseline by the paired estimate, ``ci`` its 95 % interval,
-    ``p`` the exact signed-rank p, ``q`` that corrected for the confirmations made together,
-    ``benchstat_p`` the unpaired Mann–Whitney p. ``verdict`` is better, worse, no-change, inconclusive,
-    or — without numbers — failed, missing or new. ``resolution`` is a fraction; ``absolute`` is in the
-    unit, where the change is too small to have a ratio.
+    ``n`` counts the pairs that decided: those up to the last look, and of a confirmed row the fresh ones.
+    ``base`` and ``patched`` are over all rounds. ``ratio`` is patched/baseline by the Hodges–Lehmann
+    estimate, ``ci`` an interval that covers at all looks together in 95 of 100 runs, ``p`` the test's p at
+    the last look, ``q`` that corrected for the looks and for what was judged together, ``benchstat_p``
+    benchstat's own. ``verdict`` is better, worse, no-change, inconclusive, or — without numbers — failed,
+    missing or new. ``resolution`` is a fraction; ``absolute`` is in the unit, where the change has no
+    ratio. ``design`` is paired (signed-rank) or unpaired (Mann–Whitney); ``noise`` the host's noise floor,
+    the standard deviation of one pair with no change at all, as a fraction.
     """
 
     package: str
@@ -49,6 +51,8 @@ class BenchmarkRow:
     benchstat_p: float = math.nan
     resolution: float = math.nan
     phase: str = ""
+    design: str = ""
+    noise: float = math.nan
     absolute: float | None = None
 
     @property
@@ -65,18 +69,27 @@ class BenchmarkRow:
 
 
 def rows(
-    text: str, screened: Screened | None, lost: Sequence[BenchmarkLost], rules: analysis.Rules
+    text: str,
+    screened: Sequence[Screened],
+    lost: Sequence[BenchmarkLost],
+    floors: Sequence[NoiseFloor],
+    rules: analysis.Rules,
 ) -> Iterator[BenchmarkRow]:
-    """Rows in the file's order, then what was lost. Before screening ended nothing has a verdict."""
+    """Rows in the file's order, then what was lost. Before the first screening nothing has a verdict."""
     series = pairs.collect(text.splitlines())
     gone = {(one.package, one.benchmark): one for one in lost}
-    flagged = screened.flagged if screened else []
-    after = screened.rounds if screened else 0
-    verdicts = analysis.judge(series, flagged, after, rules) if screened else {}
+    screenings = [analysis.Screening(rounds=one.rounds, flagged=tuple(one.flagged)) for one in screened]
+    verdicts = analysis.judge(series, screenings, rules) if screened else {}
+    noise = {pairs.Key(one.package, one.name, one.unit): one.spread for one in floors}
     for one in series:
         # A benchmark that was lost on the way has no verdict, whatever its first rounds said.
-        if (one.key.package, one.key.function) not in gone and one.rounds:
-            yield _row(one, verdicts.get(one.key))
+        if (one.key.package, one.key.function) in gone:
+            continue
+        if not one.rounds:
+            yield _incomparable(one)
+            continue
+        row = _row(one, verdicts.get(one.key))
+        yield dataclasses.replace(row, noise=noise.get(one.key, math.nan))
     for (package, benchmark), one_lost in gone.items():
         yield BenchmarkRow(
             package=package,
@@ -85,6 +98,18 @@ def rows(
             verdict=one_lost.state,
             reason=f"{one_lost.side}: {one_lost.reason}",
         )
+
+
+def _incomparable(one: pairs.PairedSeries) -> BenchmarkRow:
+    """A series without a pair: never dropped, never "no change"."""
+    alone = {"base": "only the baseline reported it", "patched": "only the patched side reported it"}
+    return BenchmarkRow(
+        package=one.key.package,
+        name=one.key.name,
+        unit=one.key.unit,
+        verdict="missing",
+        reason=one.conflict or alone.get(one.only, "no round has both sides"),
+    )
 
 
 def _center(values: Sequence[float]) -> Center:
@@ -103,7 +128,7 @@ def _row(one: pairs.PairedSeries, verdict: Verdict | None) -> BenchmarkRow:
         patched=_center(one.patched),
         benchstat_p=compared.p,
         verdict="inconclusive",
-        reason="screening did not finish",
+        reason="the first rounds did not finish",
     )
     if verdict is None:
         return row
@@ -119,6 +144,7 @@ def _row(one: pairs.PairedSeries, verdict: Verdict | None) -> BenchmarkRow:
         q=verdict.q,
         resolution=verdict.resolution,
         phase=verdict.phase,
+        design=verdict.design,
         absolute=verdict.absolute,
     )
 

@@ -111,10 +111,10 @@ def interval(row: BenchmarkRow) -> str:
 
 
 def p_value(row: BenchmarkRow) -> str:
-    """The paired p; of a confirmation, the corrected one of its planned rounds, which decided."""
+    """The p that decides, corrected for looks and family; of a row that may claim nothing, the plain one."""
     if math.isnan(row.p) or row.phase == "exact":
         return "–"
-    return f"{row.q:.3f} corrected" if row.phase == "confirm" else f"{row.p:.3f}"
+    return f"{row.p:.3f} plain" if row.phase == "screen" else f"{row.q:.3f}"
 
 
 def verdict(row: BenchmarkRow) -> str:

@@ -13,6 +13,7 @@ from pipeline.records import (
     CellEnded,
     CommandRan,
     GateResult,
+    NoiseFloor,
     OverlayDropped,
     PatchApplied,
     Record,
@@ -27,6 +28,7 @@ from pipeline.report import verdict
 from pipeline.report.benchmarks import BenchmarkRow, rows
 from pipeline.report.cell import CellReport
 from pipeline.stats.analysis import Rules
+from pipeline.stats.pairs import Key
 from pipeline.values import Threshold
 
 SCHEMA_VERSION = 1
@@ -116,8 +118,8 @@ def _cell(
     lost = [r for r in _of(records, BenchmarkLost) if r.cell == name]
     exercise, reason = _exercise(name, records)
     plan: Mapping[str, Any] = started.plan
-    rules = Rules(threshold=Threshold(**plan["threshold"]), confirm_rounds=plan["profile"]["confirm_rounds"])
-    found = tuple(rows(bench.get(name, ""), screened[-1] if screened else None, lost, rules))
+    floors = [r for r in _of(records, NoiseFloor) if r.cell == name]
+    found = tuple(rows(bench.get(name, ""), screened, lost, floors, _rules(plan, floors)))
     return CellReport(
         id=name,
         goos=str(entry["goos"]),
@@ -126,6 +128,15 @@ def _cell(
         reason=reason,
         gates=tuple(gates.values()),
         benchmarks=(*found, *_absent(plan, found)) if exercise == "measured" else found,
+    )
+
+
+def _rules(plan: Mapping[str, Any], floors: Sequence[NoiseFloor]) -> Rules:
+    """The rules of the run, as its records hold them."""
+    return Rules(
+        threshold=Threshold(**plan["threshold"]),
+        units={unit: Threshold(**one) for unit, one in plan["unit_thresholds"].items()},
+        designs={str(Key(one.package, one.name, one.unit)): one.design for one in floors},
     )
 
 

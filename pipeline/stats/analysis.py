@@ -1,68 +1,197 @@
-"""The rules of a whole cell: what screening flags, and the verdict of every series."""
+"""The rules of a whole cell: which comparisons form the family, what screening flags, every verdict.
+
+A small family is judged on all its rounds, corrected for its size. In a larger one screening picks what may
+have changed, and what it picks is judged on fresh rounds alone, corrected for how many were picked.
+"""
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from pipeline.stats import decision
-from pipeline.stats.decision import Verdict
-from pipeline.stats.paired import PairedSummary, summarize
+from pipeline.stats import decision, multiplicity, paired, sequential
+from pipeline.stats.decision import Phase, Values, Verdict
+from pipeline.stats.paired import ShiftSummary
 from pipeline.stats.pairs import Key, PairedSeries
+from pipeline.stats.sequential import Design
 from pipeline.values import Threshold
+
+# Up to this many comparisons correcting for all of them costs fewer rounds than screening and confirming
+# on fresh ones: docs/statistics.md has the table.
+SMALL_FAMILY = 4
+# The share of false discoveries that screening may have: a flag costs rounds, not a false alarm.
+SCREEN_SHARE = 0.20
+_SCREEN_CONFIDENCE = 0.90
+
+
+@dataclass(frozen=True, kw_only=True)
+class Screening:
+    """One screening: after which round, and the comparisons (``str`` of their keys) that it flagged."""
+
+    rounds: int
+    flagged: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """What decides: the thresholds and how many fresh rounds a confirmation has."""
+    """What decides: the threshold, those of single units, and the design (paired unless named) of each
+    comparison by ``str`` of its key. All are fixed before the first round."""
 
     threshold: Threshold
-    confirm_rounds: int
+    units: Mapping[str, Threshold] = field(default_factory=dict)
+    designs: Mapping[str, Design] = field(default_factory=dict)
+
+    def of(self, unit: str) -> Threshold:
+        """The threshold of a unit."""
+        return self.units.get(unit, self.threshold)
+
+    def design(self, key: Key) -> Design:
+        """The design by which a comparison is judged."""
+        return self.designs.get(str(key), "paired")
 
 
-def flag(series: Sequence[PairedSeries], rules: Rules) -> list[Key]:
-    """The series that need confirming: an effect that might be real and might be large enough to count."""
-    effect = math.log1p(rules.threshold.effect)
-    free = _allocation_free(series)
-    chosen = []
-    for one in series:
-        logs = one.logs()
-        # A sub-benchmark or unit that one side alone has is in no pair: `logs` is empty.
-        if not logs or _constant(one) or _within_floor(one, _floor(one.key, free)):
-            continue
-        summary = summarize(logs, confidence=1 - decision.SCREEN_ALPHA)
-        if decision.flagged(logs) and max(abs(summary.low), abs(summary.high)) >= effect:
-            chosen.append(one.key)
-    return chosen
+@dataclass(frozen=True, kw_only=True)
+class _Row:
+    """One comparison: ``settled`` where it needs no family (exact, or within the floor of its unit), else
+    the ``values`` to judge."""
+
+    series: PairedSeries
+    values: Values
+    settled: Verdict | None
+
+    @property
+    def key(self) -> Key:
+        return self.series.key
+
+
+def flag(series: Sequence[PairedSeries], screenings: Sequence[Screening], rules: Rules) -> list[Key]:
+    """What this screening flags: comparisons not flagged before whose change might be real (within the
+    allowed share of false discoveries) and large enough to count. Nothing in a small family."""
+    family = [row for row in _rows(series) if row.settled is None]
+    if len(family) <= SMALL_FAMILY:
+        return []
+    before = _flag_rounds(screenings)
+    summaries = {row.key: _screened(row.values) for row in family if str(row.key) not in before}
+    # What was flagged before keeps its place in the family, and is not flagged again.
+    p_values = {row.key: summaries[row.key].p if row.key in summaries else 1.0 for row in family}
+    shares = multiplicity.benjamini_hochberg(p_values)
+    counts = {row.key: _counts(row, rules) for row in family}
+    return [
+        key
+        for key, summary in summaries.items()
+        if shares[key] <= SCREEN_SHARE and max(abs(summary.low), abs(summary.high)) >= counts[key]
+    ]
+
+
+def _screened(values: Values) -> ShiftSummary:
+    differences = [new - old for old, new in zip(values.base, values.patched, strict=True)]
+    return paired.summarize(differences, confidence=_SCREEN_CONFIDENCE)
+
+
+def _counts(row: _Row, rules: Rules) -> float:
+    """The smallest shift that counts, on the scale of the row's values."""
+    if row.values.floor is not None:
+        return row.values.floor
+    return math.log1p(rules.of(row.key.unit).effect)
 
 
 def judge(
-    series: Sequence[PairedSeries], flagged: Collection[str], screened_rounds: int, rules: Rules
+    series: Sequence[PairedSeries], screenings: Sequence[Screening], rules: Rules
 ) -> dict[Key, Verdict]:
-    """A verdict for every series with at least one pair.
+    """A verdict for every series with at least one pair, from the rounds so far.
 
-    A flagged series is judged on rounds after ``screened_rounds`` alone; its p on the first
-    ``confirm_rounds`` of them, whatever was measured later, so that going on cannot make an alarm.
+    In a small family each comparison is judged on all rounds; in a larger one a flagged comparison on the
+    rounds after the screening that flagged it, and the others can at most be found unchanged. The p-values
+    of what may be claimed are corrected together (Holm), each after accounting for repeated looks.
     """
-    fresh = {
-        one.key: one.after(screened_rounds)
-        for one in series
-        if str(one.key) in flagged and not _constant(one)
+    rows = _rows(series)
+    family = [row for row in rows if row.settled is None]
+    small = len(family) <= SMALL_FAMILY
+    before = {} if small else _flag_rounds(screenings)
+    looks = {
+        row.key: decision.look(_judged(row, before.get(str(row.key))), rules.design(row.key))
+        for row in family
     }
-    p_values = {}
-    for key, one in fresh.items():
-        logs = one.first(rules.confirm_rounds).logs()
-        if logs and len(logs) >= rules.confirm_rounds:
-            p_values[key] = summarize(logs, confidence=1 - decision.ALPHA).p
-    q_values = decision.holm(p_values)
+    q_values = multiplicity.holm(
+        {key: found.p for key, found in looks.items() if small or str(key) in before}
+    )
+    verdicts = {}
+    for row in rows:
+        phase: Phase = "all" if small else "confirm" if str(row.key) in before else "screen"
+        verdicts[row.key] = row.settled or _verdict(row, looks[row.key], q_values.get(row.key), rules, phase)
+    return verdicts
+
+
+def pending(
+    series: Sequence[PairedSeries], screenings: Sequence[Screening], verdicts: Mapping[Key, Verdict]
+) -> dict[Key, int]:
+    """How many more rounds each inconclusive comparison needs to its next look; none for one that has
+    passed its last."""
+    before = _flag_rounds(screenings)
+    wanted = {}
+    for one in series:
+        verdict = verdicts.get(one.key)
+        if verdict is None or verdict.word != "inconclusive":
+            continue
+        after = before.get(str(one.key)) if verdict.phase == "confirm" else None
+        count = len(one.rounds) if after is None else len(one.after(after).rounds)
+        if count < sequential.LAST:
+            wanted[one.key] = sequential.next_look(count) - count
+    return wanted
+
+
+def _judged(row: _Row, after: int | None) -> Values:
+    """All rounds, or those after the screening that flagged the row."""
+    if after is None:
+        return row.values
+    return _values(row.series.after(after), row.values.floor)
+
+
+def _verdict(row: _Row, found: decision.Look, q: float | None, rules: Rules, phase: Phase) -> Verdict:
+    lower = row.series.lower_is_better
+    if row.values.floor is not None:
+        return decision.judge_difference(
+            found, q=q, floor=row.values.floor, lower_is_better=lower, phase=phase
+        )
+    return decision.judge(found, q=q, threshold=rules.of(row.key.unit), lower_is_better=lower, phase=phase)
+
+
+def _rows(series: Sequence[PairedSeries]) -> list[_Row]:
     free = _allocation_free(series)
-    return {
-        one.key: _judge_one(one, fresh.get(one.key), q_values.get(one.key), rules, _floor(one.key, free))
-        for one in series
-        if one.rounds
-    }
+    return [_row(one, _floor(one.key, free)) for one in series if one.rounds]
+
+
+def _row(one: PairedSeries, floor: float | None) -> _Row:
+    settled = None
+    if _deterministic(one):
+        settled = decision.judge_exact(one.base, one.patched, lower_is_better=one.lower_is_better)
+    if settled is None and floor is not None:
+        small = decision.judge_difference(
+            decision.look(_values(one, floor), "paired"),
+            q=None,
+            floor=floor,
+            lower_is_better=one.lower_is_better,
+            phase="all",
+        )
+        settled = small if small.word == "no-change" else None
+    # Zeros on one side have no ratio: differences say what there is to say.
+    return _Row(series=one, values=_values(one, None if one.logs() else floor or 0.0), settled=settled)
+
+
+def _values(one: PairedSeries, floor: float | None) -> Values:
+    if floor is not None:
+        return Values(base=one.base, patched=one.patched, floor=floor)
+    return Values(base=tuple(map(math.log, one.base)), patched=tuple(map(math.log, one.patched)))
+
+
+def _flag_rounds(screenings: Sequence[Screening]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for screening in screenings:
+        for name in screening.flagged:
+            found.setdefault(name, screening.rounds)
+    return found
 
 
 def _allocation_free(series: Sequence[PairedSeries]) -> set[tuple[str, str]]:
@@ -85,36 +214,6 @@ def _floor(key: Key, free: Collection[tuple[str, str]]) -> float | None:
     if key.unit == "B/op" and (key.package, key.name) in free:
         return decision.FREE_FLOOR
     return decision.FLOORS.get(key.unit)
-
-
-def _constant(one: PairedSeries) -> bool:
-    return len(set(one.base)) == 1 and len(set(one.patched)) == 1
-
-
-def _within_floor(one: PairedSeries, floor: float | None) -> bool:
-    return floor is not None and decision.judge_floor(one.base, one.patched, floor) is not None
-
-
-def _judge_one(
-    one: PairedSeries, fresh: PairedSeries | None, q: float | None, rules: Rules, floor: float | None
-) -> Verdict:
-    exact = decision.judge_exact(one.base, one.patched, lower_is_better=one.lower_is_better)
-    if exact is not None and _deterministic(one):
-        return exact
-    data = fresh if fresh is not None and fresh.rounds else one
-    if floor is not None and (small := decision.judge_floor(data.base, data.patched, floor)):
-        return small
-    logs = data.logs()
-    if logs is None:  # zeros on one side and noise on the other have no ratio
-        nothing = PairedSummary(n=len(data.rounds), estimate=math.nan, low=-math.inf, high=math.inf, p=1.0)
-        return Verdict(word="inconclusive", summary=nothing, q=1.0, resolution=math.inf, phase="screen")
-    return decision.judge(
-        logs,
-        q=1.0 if q is None else q,
-        threshold=rules.threshold,
-        lower_is_better=one.lower_is_better,
-        phase="confirm" if q is not None else "screen",
-    )
 
 
 def _deterministic(one: PairedSeries) -> bool:

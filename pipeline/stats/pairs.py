@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pipeline.benchfmt import Result, SyntaxProblem, read
+from pipeline.benchfmt import Config, Result, SyntaxProblem, read
+
+# Keys that may differ between the sides of a pair or between rounds: they name the sample, and not the
+# conditions it was taken under.
+_FREE_KEYS = {"side", "round", "pkg", "toolchain", "layout-seed"}
 
 
 class Key(NamedTuple):
@@ -28,12 +33,18 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class PairedSeries:
-    """Values of both sides by round, only rounds in which both sides reported; equal lengths."""
+    """Values of both sides by round, only rounds in which both sides reported; equal lengths.
+
+    ``conflict`` says why the values may not be compared, or is empty. ``only`` is the side that alone
+    reported the series, or empty.
+    """
 
     key: Key
     rounds: tuple[int, ...]
     base: tuple[float, ...]
     patched: tuple[float, ...]
+    conflict: str = ""
+    only: str = ""
 
     def after(self, round_: int) -> PairedSeries:
         """The pairs of later rounds."""
@@ -64,27 +75,59 @@ class PairedSeries:
         return not self.key.unit.endswith("/s")
 
 
+@dataclass
+class _Gathered:
+    """One series while it is read: values by round and side, and the conditions they were taken under."""
+
+    by_round: dict[int, dict[str, float]] = field(default_factory=dict)
+    conditions: dict[str, Counter[str]] = field(default_factory=dict)
+    samples: int = 0
+
+    def add(self, config: Config, value: float) -> None:
+        round_, side = int(config.get("round") or 0), config.get("side")
+        self.by_round.setdefault(round_, {})[side] = value
+        for key, setting in config.file_values().items():
+            if key not in _FREE_KEYS:
+                self.conditions.setdefault(key, Counter())[setting] += 1
+        self.samples += 1
+
+    def conflict(self) -> str:
+        for key, settings in self.conditions.items():
+            values = sorted(settings) + (["not known"] if settings.total() < self.samples else [])
+            if len(values) > 1:
+                return f"not comparable: {key} is {' and '.join(values[:3])}"
+        return ""
+
+
 def collect(lines: Iterable[str]) -> list[PairedSeries]:
-    """The paired series of a benchfmt text with ``side`` and ``round`` keys, in order of appearance."""
-    found: dict[Key, dict[int, dict[str, float]]] = {}
+    """The paired series of a benchfmt text with ``side`` and ``round`` keys, in order of appearance.
+
+    What was measured under different conditions (another ``cpu:``, other Go parameters) keeps no pairs,
+    and says so in ``conflict``.
+    """
+    found: dict[Key, _Gathered] = {}
     for record in read(lines):
         if isinstance(record, SyntaxProblem):
             raise ValueError(str(record))
         if not isinstance(record, Result):
             continue
-        side, round_ = record.config.get("side"), int(record.config.get("round") or 0)
         for unit, value in zip(record.units, record.values, strict=True):
             key = Key(record.config.get("pkg"), record.name, unit.name)
-            found.setdefault(key, {}).setdefault(round_, {})[side] = value
-    series = []
-    for key, by_round in found.items():
-        whole = [n for n in sorted(by_round) if by_round[n].keys() == {"base", "patched"}]
-        series.append(
-            PairedSeries(
-                key=key,
-                rounds=tuple(whole),
-                base=tuple(by_round[n]["base"] for n in whole),
-                patched=tuple(by_round[n]["patched"] for n in whole),
-            )
-        )
-    return series
+            found.setdefault(key, _Gathered()).add(record.config, value)
+    return [_series(key, gathered) for key, gathered in found.items()]
+
+
+def _series(key: Key, gathered: _Gathered) -> PairedSeries:
+    conflict = gathered.conflict()
+    by_round = gathered.by_round
+    whole = [n for n in sorted(by_round) if by_round[n].keys() == {"base", "patched"}]
+    sides = {side for values in by_round.values() for side in values}
+    kept = [] if conflict else whole
+    return PairedSeries(
+        key=key,
+        rounds=tuple(kept),
+        base=tuple(by_round[n]["base"] for n in kept),
+        patched=tuple(by_round[n]["patched"] for n in kept),
+        conflict=conflict,
+        only=next(iter(sides)) if len(sides) == 1 else "",
+    )

@@ -18,7 +18,6 @@ PAIR = PairMeasured(
     package="runtime",
     benchmark="BenchmarkÄ",
     round=3,
-    phase="confirm",
     order=["patched", "base"],
     size=12,
     seconds=0.5,

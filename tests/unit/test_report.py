@@ -49,11 +49,11 @@ def started(*cells: str, **plan: Any) -> RunStarted:
             "profile": {
                 "name": "quick",
                 "rounds": 8,
-                "confirm_rounds": 10,
                 "max_rounds": 32,
                 "benchtime": "100ms",
             },
             "threshold": {"effect": 0.03, "margin": 0.05},
+            "unit_thresholds": {},
             "cells": [{"id": cell, "goos": "linux", "goarch": "amd64", "native": True} for cell in cells],
             **plan,
         },
@@ -120,7 +120,7 @@ def test_noise_is_inconclusive() -> None:
 def test_a_run_that_ended_within_screening_has_no_verdict_of_its_rows() -> None:
     report = build(gate(), ended(), DONE, file=bench(0.0, rounds=3))
     assert outcome(report) == ("inconclusive", ExitCode.INCONCLUSIVE)
-    assert report.cells[0].benchmarks[0].reason == "screening did not finish"
+    assert report.cells[0].benchmarks[0].reason == "the first rounds did not finish"
 
 
 @pytest.mark.parametrize(

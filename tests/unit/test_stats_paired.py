@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from pipeline.stats import decision, paired
+from pipeline.stats import decision, multiplicity, paired
 from pipeline.values import Threshold
 
 THRESHOLD = Threshold(effect=0.03, margin=0.05)
@@ -120,7 +120,9 @@ def test_the_interval_covers_at_its_level(n: int) -> None:
 
 
 def test_a_hundred_rounds_are_counted_exactly() -> None:
-    assert sum(paired.null_counts(tuple(2 * k for k in range(1, 101)))) == 2**100
+    tails = paired.null_tails(tuple(range(1, 101)))
+    assert tails[-1] == pytest.approx(1, abs=1e-12)
+    assert tails[2] * 2**100 == 3  # no rank, rank 1, rank 2
 
 
 # Holm
@@ -129,7 +131,7 @@ def test_a_hundred_rounds_are_counted_exactly() -> None:
 def test_holm_by_its_definition() -> None:
     p = {"a": 0.01, "b": 0.04, "c": 0.03, "d": 0.005}
     # d*4, a*3, c*2, b*1, each at least the one before.
-    assert decision.holm(p) == pytest.approx({"d": 0.02, "a": 0.03, "c": 0.06, "b": 0.06})
+    assert multiplicity.holm(p) == pytest.approx({"d": 0.02, "a": 0.03, "c": 0.06, "b": 0.06})
 
 
 @settings(max_examples=80, deadline=None)
@@ -141,13 +143,13 @@ def test_holm_rejects_as_the_step_down_procedure_does(p: dict[int, float]) -> No
             if value * (len(p) - index) > alpha:
                 break
             rejected.add(key)
-        assert {key for key, q in decision.holm(p).items() if q <= alpha} == rejected
+        assert {key for key, q in multiplicity.holm(p).items() if q <= alpha} == rejected
 
 
 @given(st.floats(0, 1))
 def test_holm_of_one_is_itself(p: float) -> None:
-    assert decision.holm({"x": p}) == {"x": p}
-    assert decision.holm({}) == {}
+    assert multiplicity.holm({"x": p}) == {"x": p}
+    assert multiplicity.holm({}) == {}
 
 
 # Verdicts
@@ -159,15 +161,11 @@ def logs(change: float, n: int = 12, spread: float = 0.002) -> list[float]:
 
 
 def judge(
-    change: float, *, q: float = 0.001, lower: bool = True, phase: str = "confirm", **extra: float
+    change: float, *, q: float | None = 0.001, lower: bool = True, n: int = 12, spread: float = 0.002
 ) -> str:
-    return decision.judge(
-        logs(change, **extra),  # type: ignore[arg-type]
-        q=q,
-        threshold=THRESHOLD,
-        lower_is_better=lower,
-        phase="confirm" if phase == "confirm" else "screen",
-    ).word
+    values = decision.Values(base=(0.0,) * n, patched=tuple(logs(change, n, spread)))
+    found = decision.look(values, "paired")
+    return decision.judge(found, q=q, threshold=THRESHOLD, lower_is_better=lower, phase="all").word
 
 
 def test_a_confirmed_large_change_has_the_direction_of_its_unit() -> None:
@@ -177,8 +175,8 @@ def test_a_confirmed_large_change_has_the_direction_of_its_unit() -> None:
     assert judge(-0.2, lower=False) == "worse"
 
 
-def test_without_fresh_rounds_or_significance_nothing_is_worse() -> None:
-    assert judge(0.2, phase="screen") == "inconclusive"
+def test_without_the_right_to_claim_or_significance_nothing_is_worse() -> None:
+    assert judge(0.2, q=None) == "inconclusive"
     assert judge(0.2, q=0.051) == "inconclusive"
     assert judge(0.2, q=decision.ALPHA) == "worse"
 
@@ -192,13 +190,13 @@ def test_a_sure_but_small_change_is_none() -> None:
 def test_no_change_needs_the_whole_interval_within_the_margin() -> None:
     assert judge(0.0, q=1.0) == "no-change"
     assert judge(0.0, q=1.0, spread=0.2) == "inconclusive"
-    assert judge(0.0, q=1.0, n=5, spread=0.0001) == "inconclusive"  # five pairs have no interval
+    assert judge(0.0, q=1.0, n=7, spread=0.0001) == "inconclusive"  # before the first look nothing is known
 
 
 def test_the_resolution_is_the_largest_change_left() -> None:
-    summary = paired.PairedSummary(n=9, estimate=0, low=math.log(0.9), high=math.log(1.05), p=1)
+    summary = paired.ShiftSummary(n=9, estimate=0, low=math.log(0.9), high=math.log(1.05), p=1)
     assert decision.resolution(summary) == pytest.approx(1 / 0.9 - 1)
-    nothing = paired.PairedSummary(n=1, estimate=0, low=-math.inf, high=math.inf, p=1)
+    nothing = paired.ShiftSummary(n=1, estimate=0, low=-math.inf, high=math.inf, p=1)
     assert decision.resolution(nothing) == math.inf
 
 
@@ -228,10 +226,17 @@ def test_what_varies_is_not_compared_exactly() -> None:
     assert decision.judge_exact([1, 1, 1], [1, 1, 2], lower_is_better=True) is None
 
 
-def test_a_change_below_the_floor_is_none() -> None:
+def difference(base: list[float], patched: list[float], q: float | None = 0.001) -> decision.Verdict:
+    values = decision.Values(base=tuple(base), patched=tuple(patched), floor=16.0)
+    found = decision.look(values, "paired")
+    return decision.judge_difference(found, q=q, floor=16.0, lower_is_better=True, phase="all")
+
+
+def test_a_difference_within_the_floor_is_none_and_beyond_it_one() -> None:
     base = [1000.0 + k % 3 for k in range(12)]
-    small = decision.judge_floor(base, [b + 3 for b in base], 16)
-    assert small is not None
+    small = difference(base, [b + 3 for b in base])
     assert (small.word, small.absolute) == ("no-change", 3)
-    assert decision.judge_floor(base, [b + 17 for b in base], 16) is None
-    assert decision.judge_floor(base[:5], base[:5], 16) is None  # too few pairs to say so
+    assert difference(base, [b + 17 for b in base]).word == "worse"
+    assert difference(base, [b - 17 for b in base]).word == "better"
+    assert difference(base, [b + 17 for b in base], q=0.06).word == "inconclusive"
+    assert difference(base[:7], base[:7]).word == "inconclusive"  # too few pairs to say so
