@@ -98,6 +98,17 @@ def lint(_context: Context) -> None:
 
 @task(
     auto_shortflags=False,
+    help={"base": "a Go release such as 1.27.3, or the path of a Go tree"},
+)
+def self_test(_context: Context, base: str | None = None) -> None:
+    """Prove on this machine that the gate fires when it must, and only then."""
+    from pipeline.commands import entry, self_test
+
+    entry.finish(self_test.main(entry.project_root(__file__), base=base))
+
+
+@task(
+    auto_shortflags=False,
     iterable=["only"],
     help={
         "what": "pipeline (stage times of whole runs) or compare (the benchstat drop-in)",

@@ -131,6 +131,22 @@ class OverlayDropped(Record):
     reason: str
 
 
+class BenchmarksChosen(Record):
+    """What is measured of a series that names no benchmarks: ``chosen`` as ``package Benchmark``, in order.
+    ``left_out`` holds a package, a benchmark and the reason; ``budget`` is seconds."""
+
+    kind: Literal["benchmarks-chosen"] = "benchmarks-chosen"
+    cell: str
+    chosen: list[Annotated[str, Field(pattern=r"^\S+ Benchmark\w*$")]]
+    left_out: list[Annotated[list[str], Field(min_length=3, max_length=3)]]
+    budget: float
+
+    @property
+    def targets(self) -> list[tuple[str, str]]:
+        """``chosen`` as pairs of package and benchmark."""
+        return [(package, name) for package, name in (text.split(" ", 1) for text in self.chosen)]
+
+
 class PairMeasured(Record):
     """Both sides of one benchmark in one round. ``size`` is the length of the cell's benchfmt file
     in bytes after it, so that a resumed run can drop what a killed one left half-written."""
@@ -185,6 +201,38 @@ class NoiseFloor(Record):
     design: Literal["paired", "unpaired"]
 
 
+class MachineFinding(BaseModel):
+    """Something that stands against trusting measurements: what it is, and what to do."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    key: str
+    severity: Literal["warning", "info"]
+    what: str
+    advice: str
+
+
+class MachineChecked(Record):
+    """A look at the machine ``when`` a cell's measuring began or ended. ``state`` is what could be read."""
+
+    kind: Literal["machine"] = "machine"
+    cell: str
+    when: Literal["before", "after"]
+    cores: int
+    state: dict[str, object]
+    findings: list[MachineFinding]
+
+
+class RoundEnded(Record):
+    """A round is over. ``elsewhere``: cores that other programs used during it; ``steal``: the share of the
+    wanted processor time that a hypervisor took. None where the host does not tell."""
+
+    kind: Literal["round"] = "round"
+    cell: str
+    round: int
+    elsewhere: float | None
+    steal: float | None
+
+
 class CellEnded(Record):
     """How far a cell was exercised, with the reason in words."""
 
@@ -216,10 +264,13 @@ AnyRecord = Annotated[
     | GateResult
     | ToolchainReady
     | OverlayDropped
+    | BenchmarksChosen
     | PairMeasured
     | BenchmarkLost
     | Screened
     | NoiseFloor
+    | MachineChecked
+    | RoundEnded
     | CellEnded
     | RunEnded,
     Field(discriminator="kind"),

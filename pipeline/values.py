@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +11,7 @@ from pipeline.records import Side
 
 SIDES: tuple[Side, Side] = ("base", "patched")
 Recipe = Literal["staged", "overlay"]
+Layout = Literal["fixed", "random"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,11 +27,17 @@ class Platform:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One row of the matrix: a platform, and whether this host runs it natively."""
+    """One row of the matrix: a platform, and whether this host runs it natively.
+
+    ``parameters`` are the runtime's environment variables that its benchmarks run under (GOMAXPROCS,
+    GOGC …), and ``pin`` the CPUs that they are held to; empty for what the host does by itself.
+    """
 
     id: str
     platform: Platform
     native: bool
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    pin: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +51,18 @@ class Threshold:
 @dataclass(frozen=True, kw_only=True)
 class Profile:
     """How much to measure. Times are seconds except ``benchtime``, which is Go's flag value. ``rounds`` are
-    measured before anything is decided, ``max_rounds`` at most; ``noise_rounds`` go to the noise floor."""
+    measured before anything is decided, ``max_rounds`` at most; ``noise_rounds`` go to the noise floor.
+    ``layout`` random links both sides anew for every round, with one seed; ``cooldown`` is waited after
+    each pair; ``budget`` is for benchmarks that the series does not name."""
 
     name: str
     rounds: int
     max_rounds: int
     noise_rounds: int
     benchtime: str
+    layout: Layout
+    cooldown: int
+    budget: int
     benchmark_timeout: int
     test_timeout: int
     toolchain: Recipe
@@ -116,13 +128,15 @@ class Toolchain:
 
 @dataclass(frozen=True, kw_only=True)
 class TestBinary:
-    """A compiled test binary. ``cwd`` is the package's folder in the tree it was built from."""
+    """A compiled test binary. ``cwd`` is the package's folder in the tree it was built from;
+    ``layout_seed`` what its functions were laid out by, 0 for the linker's own order."""
 
     package: str
     side: Side
     path: Path
     sha256: str
     goroot: Path
+    layout_seed: int = 0
 
     @property
     def cwd(self) -> Path:

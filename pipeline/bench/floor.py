@@ -63,7 +63,7 @@ def _pair(setup: Setup, target: Target) -> dict[tuple[str, str], tuple[float, fl
     runs = []
     for _ in range(2):
         try:
-            sample = runner.run(setup.shell, binary, setup.go["base"], target.benchmark, setup.profile)
+            sample = setup.runner.run(binary, setup.go["base"], target.benchmark)
         except runner.SampleError:
             return {}
         runs.append(_values(sample))

@@ -6,19 +6,19 @@ file's length; a run that was killed is resumed by cutting the file back to the 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline import proc
-from pipeline.bench import runner, schedule
+from pipeline.bench import machine, runner, schedule
 from pipeline.console import Progress
 from pipeline.errors import HostError, UsageError
 from pipeline.golang import Go
-from pipeline.records import BenchmarkLost, PairMeasured, Record, Screened, Side
+from pipeline.records import BenchmarkLost, PairMeasured, Record, RoundEnded, Screened, Side
 from pipeline.stats import analysis, pairs
 from pipeline.values import Cell, Profile, TestBinary
 
@@ -33,20 +33,41 @@ class Target(NamedTuple):
     benchmark: str
 
 
+Binaries = Mapping[Side, Mapping[str, TestBinary]]
+# Both sides' binaries of some packages in a layout of their own, by its seed; they are gone afterwards.
+Relink = Callable[[int, Collection[str]], contextlib.AbstractContextManager[Binaries]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """Everything that measuring a cell needs; ``binaries`` and ``go`` are by side."""
+    """Everything that measuring a cell needs; ``binaries`` and ``go`` are by side. ``relink`` is None
+    where every round measures ``binaries`` as they are."""
 
-    shell: proc.Shell
-    cell: Cell
-    profile: Profile
+    runner: runner.Runner
     rules: analysis.Rules
     seed: str
-    binaries: Mapping[Side, Mapping[str, TestBinary]]
+    binaries: Binaries
     go: Mapping[Side, Go]
     file: Path
     record: Callable[[Record], None]
     progress: Progress
+    relink: Relink | None = None
+
+    @property
+    def cell(self) -> Cell:
+        """The cell that is measured."""
+        return self.runner.cell
+
+    @property
+    def profile(self) -> Profile:
+        """How much is measured."""
+        return self.runner.profile
+
+    def linked(self, number: int, packages: Collection[str]) -> contextlib.AbstractContextManager[Binaries]:
+        """The binaries of a round."""
+        if self.relink is None:
+            return contextlib.nullcontext(self.binaries)
+        return self.relink(schedule.layout_seed(self.seed, number), packages)
 
 
 @dataclass
@@ -56,6 +77,7 @@ class _State:
     done: set[tuple[Target, int]] = field(default_factory=set)
     lost: set[Target] = field(default_factory=set)
     screenings: list[analysis.Screening] = field(default_factory=list)
+    meter: machine.Meter = field(default_factory=machine.Meter.start)
 
     @property
     def number(self) -> int:
@@ -130,21 +152,27 @@ def _functions(targets: Sequence[Target], keys: Sequence[pairs.Key]) -> list[Tar
 
 def _round(setup: Setup, state: _State, targets: Sequence[Target], number: int, last: int) -> None:
     todo = [t for t in targets if t not in state.lost and (t, number) not in state.done]
-    for target in schedule.shuffled(setup.seed, number, todo):
-        setup.progress.step(f"{setup.cell.id} round {number} {target.benchmark}", number - 1, last)
-        _pair(setup, state, target, number)
+    if todo:
+        setup.progress.step(f"{setup.cell.id} round {number}", number - 1, last)
+        with setup.linked(number, {target.package for target in todo}) as binaries:
+            for target in schedule.shuffled(setup.seed, number, todo):
+                setup.progress.step(f"{setup.cell.id} round {number} {target.benchmark}", number - 1, last)
+                _pair(setup, binaries, state, target, number)
+                time.sleep(setup.profile.cooldown)
+        used = state.meter.usage()
+        setup.record(RoundEnded(cell=setup.cell.id, round=number, elsewhere=used.elsewhere, steal=used.steal))
     setup.progress.step(f"{setup.cell.id} round {number}", number, last)
 
 
-def _pair(setup: Setup, state: _State, target: Target, number: int) -> None:
+def _pair(setup: Setup, binaries: Binaries, state: _State, target: Target, number: int) -> None:
     order = schedule.side_order(setup.seed, target.benchmark, number)
     started = time.monotonic()
-    samples, failures = _both(setup, target, order)
+    samples, failures = _both(setup, binaries, target, order)
     for _ in range(REPEATS):
         # One failure may be a flake or the machine's: a whole new pair decides, as with tests.
         if not failures or any(error.host for error in failures.values()):
             break
-        samples, failures = _both(setup, target, order)
+        samples, failures = _both(setup, binaries, target, order)
     for error in failures.values():
         if error.host:
             raise HostError(
@@ -171,16 +199,16 @@ def _pair(setup: Setup, state: _State, target: Target, number: int) -> None:
 
 
 def _both(
-    setup: Setup, target: Target, order: Sequence[Side]
+    setup: Setup, binaries: Binaries, target: Target, order: Sequence[Side]
 ) -> tuple[dict[Side, runner.Sample], dict[Side, runner.SampleError]]:
     """One sample of each side. The second runs even when the first failed: whose fault it is depends on
     both."""
     samples: dict[Side, runner.Sample] = {}
     failures: dict[Side, runner.SampleError] = {}
     for side in order:
-        binary = setup.binaries[side][target.package]
+        binary = binaries[side][target.package]
         try:
-            samples[side] = runner.run(setup.shell, binary, setup.go[side], target.benchmark, setup.profile)
+            samples[side] = setup.runner.run(binary, setup.go[side], target.benchmark)
         except runner.SampleError as error:
             failures[side] = error
     return samples, failures

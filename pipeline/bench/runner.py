@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import benchfmt, proc
+from pipeline.errors import HostError
 from pipeline.golang import Go
-from pipeline.values import Profile, TestBinary
+from pipeline.values import Cell, Profile, TestBinary
 
 _CONFIG = re.compile(r"(goos|goarch|pkg|cpu): [^\x00-\x1f]*")
 _RESULT = re.compile(r"Benchmark\S+\s+\d+\s+\S.*")
@@ -27,37 +31,90 @@ class SampleError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """What one process printed: configuration lines, then result lines, in benchfmt."""
+    """What one process printed: configuration lines, then result lines, in benchfmt. ``conditions`` are
+    the keys of what it ran under."""
 
     config: tuple[str, ...]
     results: tuple[str, ...]
+    conditions: Mapping[str, str]
 
     def text(self, side: str, round_: int) -> str:
         """The sample as a block of the cell's benchfmt file."""
         keys = (f"side: {side}", f"round: {round_}")
-        return "\n".join((*keys, *self.config, *self.results)) + "\n"
+        own = (f"{key}: {value}" for key, value in self.conditions.items())
+        return "\n".join((*keys, *own, *self.config, *self.results)) + "\n"
 
 
-def run(shell: proc.Shell, binary: TestBinary, go: Go, benchmark: str, profile: Profile) -> Sample:
-    """Run one benchmark function once. SampleError when there is nothing to compare."""
-    limit = profile.benchmark_timeout
-    result = shell.run(
-        f"bench-{binary.side}-{binary.package.replace('/', '_')}-{benchmark}",
-        [
-            binary.path,
-            "-test.run=^$",
-            f"-test.bench=^{benchmark}$",
-            f"-test.benchtime={profile.benchtime}",
-            "-test.benchmem",
-            "-test.count=1",
-            f"-test.timeout={limit}s",
-        ],
-        env=go.env(extra={"GOROOT": str(binary.goroot)}),
-        cwd=binary.cwd,
-        timeout=limit + 10,
-    )
+@dataclass(frozen=True, kw_only=True)
+class Runner:
+    """What every sample of a cell shares. The same runner measures both sides: other conditions on one of
+    them would be a comparison of conditions."""
+
+    shell: proc.Shell
+    cell: Cell
+    profile: Profile
+
+    def run(self, binary: TestBinary, go: Go, benchmark: str) -> Sample:
+        """Run one benchmark function once. SampleError when there is nothing to compare."""
+        with pinned(self.cell.pin):
+            return self._run(binary, go, benchmark)
+
+    def _run(self, binary: TestBinary, go: Go, benchmark: str) -> Sample:
+        limit = self.profile.benchmark_timeout
+        result = self.shell.run(
+            f"bench-{binary.side}-{binary.package.replace('/', '_')}-{benchmark}",
+            [
+                binary.path,
+                "-test.run=^$",
+                f"-test.bench=^{benchmark}$",
+                f"-test.benchtime={self.profile.benchtime}",
+                "-test.benchmem",
+                "-test.count=1",
+                f"-test.timeout={limit}s",
+            ],
+            env=go.env(extra={"GOROOT": str(binary.goroot), **self.cell.parameters}),
+            cwd=binary.cwd,
+            timeout=limit + 10,
+        )
+        return _sample(result, binary, limit, self._conditions(binary))
+
+    def _conditions(self, binary: TestBinary) -> dict[str, str]:
+        keys = {name.lower(): value for name, value in sorted(self.cell.parameters.items())}
+        if self.cell.pin and CAN_PIN:
+            keys["pin"] = ",".join(map(str, self.cell.pin))
+        keys["benchtime"] = self.profile.benchtime
+        if binary.layout_seed:
+            keys["layout-seed"] = str(binary.layout_seed)
+        return keys
+
+
+CAN_PIN = hasattr(os, "sched_setaffinity")
+
+
+@contextlib.contextmanager
+def pinned(cpus: tuple[int, ...]) -> Iterator[None]:
+    """Hold what this thread starts to ``cpus``; nothing where ``cpus`` is empty or the host cannot."""
+    if not cpus or not CAN_PIN:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    # Asked before it is done: the system would quietly leave out what does not exist.
+    if not before.issuperset(cpus):
+        raise HostError(
+            f"benchmarks cannot be pinned to CPU {', '.join(map(str, sorted({*cpus} - before)))}",
+            meaning=f"this process may use CPU {', '.join(map(str, sorted(before)))}",
+            hint="change pin: in matrix.yml, or leave it out",
+        )
+    os.sched_setaffinity(0, cpus)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def _sample(result: proc.Result, binary: TestBinary, limit: int, conditions: Mapping[str, str]) -> Sample:
     if not result.ok:
-        full = proc.full_disk(binary.path.parent, shell.logs)
+        full = proc.full_disk(binary.path.parent, *([result.log.parent] if result.log else []))
         why = f"stopped by this machine: no space left at {full}" if full else _why(result, limit)
         raise SampleError(why, result.log, host=full is not None)
     config = tuple(line for line in result.stdout.splitlines() if _CONFIG.fullmatch(line))
@@ -68,7 +125,7 @@ def run(shell: proc.Shell, binary: TestBinary, go: Go, benchmark: str, profile: 
     if not results:
         skipped = "--- SKIP" in result.stdout
         raise SampleError("it skips itself on this host" if skipped else "it printed no result", result.log)
-    return Sample(config=config, results=results)
+    return Sample(config=config, results=results, conditions=conditions)
 
 
 def _why(result: proc.Result, limit: int) -> str:

@@ -36,6 +36,11 @@ def side_order(seed: str, benchmark: str, round_: int) -> tuple[Side, Side]:
     return ("base", "patched") if base_leads else ("patched", "base")
 
 
+def layout_seed(seed: str, round_: int) -> int:
+    """The linker's ``-randlayout`` of a round: positive, and another for every round and run."""
+    return _random(seed, "layout", round_).randrange(1, 1 << 31)
+
+
 def shuffled(seed: str, round_: int, benchmarks: Sequence[T]) -> list[T]:
     """The benchmarks in this round's order."""
     order = list(benchmarks)

@@ -3,14 +3,12 @@ it did; none reaches back."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
-from pipeline.bench import floor, measure
 from pipeline.errors import PatchError, UsageError
-from pipeline.flow import environment
+from pipeline.flow import measuring
 from pipeline.flow.context import Context
+from pipeline.flow.measuring import Sides
 from pipeline.gates import compile as compile_gate
 from pipeline.gates import tests as test_gate
 from pipeline.golang import Go
@@ -21,28 +19,16 @@ from pipeline.records import (
     CellEnded,
     CellReach,
     GateResult,
-    NoiseFloor,
     OverlayDropped,
     PairMeasured,
     PatchApplied,
-    Side,
     SourceFetched,
     ToolchainReady,
 )
 from pipeline.source import base as source_room
-from pipeline.stats.analysis import Rules
-from pipeline.stats.pairs import Key
 from pipeline.toolchain import build, testbin, trees
 from pipeline.toolchain.trees import PatchedTree
-from pipeline.values import Cell, GoTree, TestBinary, Toolchain
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sides:
-    """Both sides of the native cell, ready to run."""
-
-    binaries: Mapping[Side, Mapping[str, TestBinary]]
-    go: Mapping[Side, Go]
+from pipeline.values import Cell, GoTree, Toolchain
 
 
 def execute(context: Context) -> None:
@@ -62,9 +48,9 @@ def execute(context: Context) -> None:
     toolchain = build_toolchain(context, builder, patched)
     native = next((cell for cell in context.plan.cells if cell.native), None)
     if native is not None and (reach[native.id].reached or reach[native.id].test_packages):
-        sides = build_tests(context, builder, patched, toolchain)
+        sides = build_tests(context, builder, patched, toolchain, reach[native.id])
         run_tests(context, native, sides)
-        run_benchmarks(context, native, sides)
+        measuring.run(context, native, sides)
     conclude(context, reach)
 
 
@@ -206,11 +192,12 @@ def build_toolchain(context: Context, builder: build.Builder, patched: PatchedTr
 
 
 def build_tests(
-    context: Context, builder: build.Builder, patched: PatchedTree, toolchain: Toolchain
+    context: Context, builder: build.Builder, patched: PatchedTree, toolchain: Toolchain, reach: Reach
 ) -> Sides:
-    """Test binaries of both sides for the packages that the series' tests and benchmarks are in."""
+    """Test binaries of both sides for the packages that the series' tests and benchmarks are in. Where it
+    names no benchmarks, those to choose from are in the changed packages."""
     series = context.plan.series
-    packages = sorted({*series.tests, *series.benchmarks})
+    packages = sorted({*series.tests, *(series.benchmarks or reach.tested)})
     # A compiler that the series changed must compile the patched side; the release's gives the same
     # code otherwise, and its build cache is warm.
     own = toolchain.own_tools
@@ -224,6 +211,9 @@ def build_tests(
     return Sides(
         binaries={"base": old.binaries, "patched": new},
         go={"base": builder.go(old.tree.root, builder.base.digest), "patched": go},
+        base=builder.base,
+        patched=patched,
+        tested=reach.tested,
     )
 
 
@@ -264,81 +254,6 @@ def run_tests(context: Context, cell: Cell, sides: Sides) -> None:
                 f"{', '.join(one.subject for one in failed)}\n{shown}",
                 hint=f"log: {context.shell.logs / failed[0].log}",
             )
-
-
-def run_benchmarks(context: Context, cell: Cell, sides: Sides) -> None:
-    """Measure the series' benchmarks that both sides have; one that the baseline lacks is ``new``."""
-    plan = context.plan
-    targets = []
-    with context.stage("benchmarks"):
-        for package, names in plan.series.benchmarks.items():
-            present = test_gate.list_functions(
-                context.shell, sides.binaries["patched"][package], sides.go["patched"]
-            )
-            test_gate.require(package, names, present, "benchmarks")
-            on_base = test_gate.list_functions(
-                context.shell, sides.binaries["base"][package], sides.go["base"]
-            )
-            targets += [measure.Target(package, name) for name in names if name in on_base]
-            for name in names:
-                if name not in on_base:
-                    _new_benchmark(context, cell, package, name)
-        setup = measure.Setup(
-            shell=context.shell,
-            cell=cell,
-            profile=plan.profile,
-            rules=Rules(threshold=plan.threshold, units=plan.units),
-            seed=context.run_id,
-            binaries=sides.binaries,
-            go=sides.go,
-            file=context.bench_file(cell.id),
-            record=context.ledger.append,
-            progress=context.progress,
-        )
-        # Runs that share this cache measure one at a time.
-        with context.store.lock("machine", "this machine's benchmarks"):
-            measure.measure(_with_floors(context, setup, targets), targets, list(context.ledger.records))
-
-
-def _with_floors(context: Context, setup: measure.Setup, targets: Sequence[measure.Target]) -> measure.Setup:
-    """``setup`` with the design of every comparison fixed by this host's noise floor, which is measured
-    first where it is not known. A resumed run keeps the designs it started with."""
-    floors = [
-        record
-        for record in context.ledger.records
-        if isinstance(record, NoiseFloor) and record.cell == setup.cell.id
-    ]
-    if not floors:
-        place = floor.Place(folder=context.store.shared("noise"), conditions=_conditions(context))
-        floors = floor.measure(setup, targets, place)
-        for record in floors:
-            context.ledger.append(record)
-    designs = {str(Key(one.package, one.name, one.unit)): one.design for one in floors}
-    return dataclasses.replace(setup, rules=dataclasses.replace(setup.rules, designs=designs))
-
-
-def _conditions(context: Context) -> dict[str, object]:
-    """What else than the benchmark decides which noise floor is meant."""
-    return {
-        "cpu": environment.cpu_model(),
-        "cores": environment.cores(),
-        "platform": str(context.plan.host),
-        "base": context.plan.base,
-        "benchtime": context.plan.profile.benchtime,
-    }
-
-
-def _new_benchmark(context: Context, cell: Cell, package: str, name: str) -> None:
-    context.ledger.append(
-        BenchmarkLost(
-            cell=cell.id,
-            package=package,
-            benchmark=name,
-            side="base",
-            state="new",
-            reason="it does not compile on the baseline, so there is nothing to compare it with",
-        )
-    )
 
 
 def _ran(context: Context, cell: Cell) -> bool:

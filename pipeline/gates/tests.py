@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline import config, proc
@@ -26,8 +26,8 @@ class Pair:
     go: Mapping[Side, Go]
 
 
-def list_functions(shell: proc.Shell, binary: TestBinary, go: Go) -> frozenset[str]:
-    """The tests and benchmarks that a binary holds."""
+def list_functions(shell: proc.Shell, binary: TestBinary, go: Go) -> tuple[str, ...]:
+    """The tests and benchmarks that a binary holds, in its order."""
     result = shell.run(
         f"list-{binary.side}-{binary.package.replace('/', '_')}",
         [binary.path, "-test.list=.*"],
@@ -40,10 +40,10 @@ def list_functions(shell: proc.Shell, binary: TestBinary, go: Go) -> frozenset[s
             f"the {binary.side} test binary of {binary.package} cannot list its tests:\n{result.tail}",
             hint=f"the log is {result.log}",
         )
-    return frozenset(result.stdout.split())
+    return tuple(result.stdout.split())
 
 
-def require(package: str, wanted: Sequence[str], present: frozenset[str], key: str) -> None:
+def require(package: str, wanted: Sequence[str], present: Collection[str], key: str) -> None:
     """UsageError when series.yml names a function that the patched package does not have."""
     for name in wanted:
         if name not in present:
@@ -59,7 +59,7 @@ def check(
     cell: Cell,
     pair: Pair,
     names: Sequence[str],
-    on_base: frozenset[str],
+    on_base: Collection[str],
     timeout: int,
     each: Callable[[GateResult], None],
 ) -> None:

@@ -19,12 +19,14 @@ _TESTS = ("TestGoFiles", "XTestGoFiles", "TestEmbedFiles", "XTestEmbedFiles")
 class Reach:
     """On one platform: changed packages whose own code changes there, and the changed files compiled.
 
-    ``test_packages`` are those of which only test files change there.
+    ``test_packages`` are those of which only test files change there, and ``tested`` those of both that
+    have tests of their own on this platform.
     """
 
     platform: Platform
     packages: tuple[str, ...]
     test_packages: tuple[str, ...]
+    tested: tuple[str, ...]
     files: tuple[str, ...]
 
     @property
@@ -62,6 +64,7 @@ def of_cell(shell: proc.Shell, cell: Cell, before: Go, after: Go, changed: Seque
     packages = changed_packages(changed)
     code: dict[str, set[str]] = {}
     tests: dict[str, set[str]] = {}
+    tested: set[str] = set()
     changed_set = set(changed)
     for go, role in ((before, "base"), (after, "patched")):
         if not packages:
@@ -75,6 +78,8 @@ def of_cell(shell: proc.Shell, cell: Cell, before: Go, after: Go, changed: Seque
         )
         for row in rows:
             package = str(row["ImportPath"])
+            if go is after and (row.get("TestGoFiles") or row.get("XTestGoFiles")):
+                tested.add(package)
             for kinds, into in ((_CODE, code), (_TESTS, tests)):
                 names = {f"src/{package}/{file}" for kind in kinds for file in row.get(kind) or ()}
                 if hit := names & changed_set:
@@ -84,5 +89,6 @@ def of_cell(shell: proc.Shell, cell: Cell, before: Go, after: Go, changed: Seque
         platform=cell.platform,
         packages=tuple(sorted(code)),
         test_packages=tuple(sorted(set(tests) - set(code))),
+        tested=tuple(sorted(tested & (set(code) | set(tests)))),
         files=tuple(sorted(files)),
     )

@@ -30,7 +30,14 @@ def _word(value: str) -> str:
     return value
 
 
+def _setting(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.,=_+-]{0,199}", value):
+        raise ValueError('should be plain text in quotes, such as "2" or "off"')
+    return value
+
+
 Word = Annotated[str, AfterValidator(_word)]
+Setting = Annotated[str, AfterValidator(_setting)]
 Identifier = Annotated[str, AfterValidator(_identifier)]
 Rounds = Annotated[int, Field(ge=sequential.FIRST, le=sequential.LAST)]
 Seconds = Annotated[int, Field(ge=1, le=86400)]
@@ -39,11 +46,19 @@ ProfileName = Literal["quick", "standard", "rigorous"]
 
 
 class PlatformEntry(BaseModel):
-    """One cell's platform."""
+    """One cell's platform, and what its benchmarks run under."""
 
     model_config = _STRICT
     goos: Word
     goarch: Word
+    parameters: dict[Literal["GOMAXPROCS", "GOGC", "GOMEMLIMIT", "GODEBUG"], Setting] = Field(default={})
+    pin: Annotated[list[Annotated[int, Field(ge=0, le=4095)]], Field(max_length=1024)] = Field(default=[])
+
+    @model_validator(mode="after")
+    def _once(self) -> PlatformEntry:
+        if len(set(self.pin)) < len(self.pin):
+            raise ValueError("pin names a CPU twice")
+        return self
 
 
 class ProfileEntry(BaseModel):
@@ -55,6 +70,9 @@ class ProfileEntry(BaseModel):
     max_rounds: Rounds
     noise_rounds: Annotated[int, Field(ge=0, le=48)]
     benchtime: Annotated[str, AfterValidator(_benchtime)]
+    layout: Literal["fixed", "random"]
+    cooldown: Annotated[int, Field(ge=0, le=600)] = 0
+    budget: Seconds
     benchmark_timeout: Seconds
     test_timeout: Seconds
     toolchain: Literal["staged", "overlay"]

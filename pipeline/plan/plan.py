@@ -61,6 +61,8 @@ class Plan:
                     "goos": cell.platform.goos,
                     "goarch": cell.platform.goarch,
                     "native": cell.native,
+                    "parameters": dict(cell.parameters),
+                    "pin": list(cell.pin),
                 }
                 for cell in self.cells
             ],
@@ -73,8 +75,20 @@ class Plan:
         return store.digest(self.as_json())
 
 
-def make(request: Request) -> Plan:
-    """Read the configuration and decide. UsageError for anything that does not fit."""
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """What a run stands on, whatever its series: see Plan."""
+
+    matrix: matrix_room.MatrixFile
+    limits: matrix_room.ThresholdEntry
+    base: str
+    profile: Profile
+    cells: tuple[Cell, ...]
+    host: Platform
+
+
+def ground(request: Request) -> Ground:
+    """Read matrix.yml and decide all but the series. UsageError for anything that does not fit."""
     matrix = matrix_room.load(request.root / "matrix.yml")
     if request.profile not in matrix.profiles:
         raise UsageError(
@@ -87,30 +101,42 @@ def make(request: Request) -> Plan:
                 meaning="a variable that is not set, perhaps",
                 hint="give it a value, or leave it out for the default of matrix.yml",
             )
-    folder = series_room.find(request.series or matrix.series, request.root / "patches")
-    series = series_room.load(folder)
     base = request.base or matrix.base
+    source_room.choose(base).check()
     host = host_platform()
-    name = request.profile
-    entry = matrix.profiles[name]
-    limits = matrix.thresholds[name]
-    _check_range(series, base)
-    return Plan(
-        series=series,
+    entry = matrix.profiles[request.profile]
+    return Ground(
+        matrix=matrix,
+        limits=matrix.thresholds[request.profile],
         base=base,
-        profile=Profile(name=name, **entry.model_dump()),
-        threshold=Threshold(effect=limits.effect, margin=limits.margin),
-        units={
-            **{unit: Threshold(effect=one.effect, margin=one.margin) for unit, one in limits.units.items()},
-            **series.thresholds,  # the series knows its own benchmarks best
-        },
+        profile=Profile(name=request.profile, **entry.model_dump()),
         cells=_select(_cells(matrix, host), request.cells),
         host=host,
     )
 
 
+def make(request: Request) -> Plan:
+    """Read the configuration and decide. UsageError for anything that does not fit."""
+    found = ground(request)
+    folder = series_room.find(request.series or found.matrix.series, request.root / "patches")
+    series = series_room.load(folder)
+    _check_range(series, found.base)
+    limits = found.limits
+    return Plan(
+        series=series,
+        base=found.base,
+        profile=found.profile,
+        threshold=Threshold(effect=limits.effect, margin=limits.margin),
+        units={
+            **{unit: Threshold(effect=one.effect, margin=one.margin) for unit, one in limits.units.items()},
+            **series.thresholds,  # the series knows its own benchmarks best
+        },
+        cells=found.cells,
+        host=found.host,
+    )
+
+
 def _check_range(series: Series, base: str) -> None:
-    source_room.choose(base).check()
     if not source_room.is_path(base) and not series_room.supports(series, base.removeprefix("go")):
         raise UsageError(
             f"series {series.name} is for Go {series.base}, not for {base}",
@@ -123,7 +149,15 @@ def _cells(matrix: matrix_room.MatrixFile, host: Platform) -> list[Cell]:
     cells = []
     for name, entry in matrix.platforms.items():
         platform = Platform(goos=entry.goos, goarch=entry.goarch)
-        cells.append(Cell(id=name, platform=platform, native=platform == host))
+        cells.append(
+            Cell(
+                id=name,
+                platform=platform,
+                native=platform == host,
+                parameters={str(key): value for key, value in sorted(entry.parameters.items())},
+                pin=tuple(sorted(entry.pin)),
+            )
+        )
     if not any(cell.native for cell in cells):
         cells.insert(0, Cell(id=f"{host.goos}-{host.goarch}", platform=host, native=True))
     return cells

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.records import BenchmarkLost, NoiseFloor, Screened
-from pipeline.stats import analysis, pairs
+from pipeline.stats import analysis, drift, pairs
 from pipeline.stats import summary as unpaired
 from pipeline.stats.decision import Verdict
 
@@ -33,7 +33,8 @@ class BenchmarkRow:
     benchstat's own. ``verdict`` is better, worse, no-change, inconclusive, or — without numbers — failed,
     missing or new. ``resolution`` is a fraction; ``absolute`` is in the unit, where the change has no
     ratio. ``design`` is paired (signed-rank) or unpaired (Mann–Whitney); ``noise`` the host's noise floor,
-    the standard deviation of one pair with no change at all, as a fraction.
+    the standard deviation of one pair with no change at all, as a fraction. ``drift`` is by what fraction
+    the baseline itself moved from its first round to its last.
     """
 
     package: str
@@ -53,6 +54,7 @@ class BenchmarkRow:
     phase: str = ""
     design: str = ""
     noise: float = math.nan
+    drift: float = math.nan
     absolute: float | None = None
 
     @property
@@ -118,6 +120,7 @@ def _center(values: Sequence[float]) -> Center:
 
 
 def _row(one: pairs.PairedSeries, verdict: Verdict | None) -> BenchmarkRow:
+    moved = drift.assess(one.base)
     compared = unpaired.compare(sorted(one.base), sorted(one.patched), 0.05)
     row = BenchmarkRow(
         package=one.key.package,
@@ -127,6 +130,7 @@ def _row(one: pairs.PairedSeries, verdict: Verdict | None) -> BenchmarkRow:
         base=_center(one.base),
         patched=_center(one.patched),
         benchstat_p=compared.p,
+        drift=moved.trend if moved and one.key.unit == "sec/op" else math.nan,
         verdict="inconclusive",
         reason="the first rounds did not finish",
     )

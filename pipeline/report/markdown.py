@@ -11,6 +11,7 @@ import jinja2
 
 from pipeline.console import duration
 from pipeline.report.benchmarks import BenchmarkRow, Center
+from pipeline.report.cell import CellReport
 from pipeline.report.model import RunReport
 
 MAX_CHARACTERS = 65_000
@@ -52,6 +53,8 @@ def _render(report: RunReport, tables: Mapping[str, str]) -> str:
         interval=interval,
         p_value=p_value,
         verdict=verdict,
+        noise=noise,
+        machine_lines=machine_lines,
         percent=_percent,
         duration=duration,
         command=report.started.command,
@@ -115,6 +118,41 @@ def p_value(row: BenchmarkRow) -> str:
     if math.isnan(row.p) or row.phase == "exact":
         return "–"
     return f"{row.p:.3f} plain" if row.phase == "screen" else f"{row.q:.3f}"
+
+
+def benchstat_p(row: BenchmarkRow) -> str:
+    """What benchstat says of the same samples, unpaired."""
+    return "–" if math.isnan(row.benchstat_p) else f"{row.benchstat_p:.3f}"
+
+
+def noise(row: BenchmarkRow, report: RunReport) -> str:
+    """The host's noise floor for this row, and a word when it is larger than what counts as a change."""
+    if math.isnan(row.noise):
+        return "–"
+    limits = report.plan["unit_thresholds"].get(row.unit, report.plan["threshold"])
+    loud = " (above what counts)" if row.noise > limits["effect"] else ""
+    return f"{100 * row.noise:.1f} %{loud}"
+
+
+def machine_lines(cell: CellReport) -> list[str]:
+    """What the machine did while the cell was measured, one sentence each."""
+    found, lines = cell.machine, []
+    if found and found.elsewhere:
+        usual, worst = found.elsewhere
+        lines.append(
+            f"Other programs used {usual:.2f} of {found.cores} cores in the median round, "
+            f"{worst:.2f} in the worst."
+        )
+    if found and found.steal is not None:
+        lines.append(f"A hypervisor took at most {100 * found.steal:.1f} % of a round.")
+    moved = [row for row in cell.benchmarks if math.isfinite(row.drift)]
+    if moved:
+        most = max(moved, key=lambda row: abs(row.drift))
+        lines.append(
+            f"The baseline itself drifted by {100 * most.drift:+.1f} % from the first round to the last "
+            f"({most.package}.{most.name}, the most); pairs cancel that."
+        )
+    return lines
 
 
 def verdict(row: BenchmarkRow) -> str:

@@ -10,13 +10,16 @@ from typing import Any, TypeVar
 
 from pipeline.records import (
     BenchmarkLost,
+    BenchmarksChosen,
     CellEnded,
     CommandRan,
     GateResult,
+    MachineChecked,
     NoiseFloor,
     OverlayDropped,
     PatchApplied,
     Record,
+    RoundEnded,
     RunEnded,
     RunStarted,
     Screened,
@@ -24,7 +27,7 @@ from pipeline.records import (
     StageEnded,
     ToolchainReady,
 )
-from pipeline.report import verdict
+from pipeline.report import machine, verdict
 from pipeline.report.benchmarks import BenchmarkRow, rows
 from pipeline.report.cell import CellReport
 from pipeline.stats.analysis import Rules
@@ -120,6 +123,7 @@ def _cell(
     plan: Mapping[str, Any] = started.plan
     floors = [r for r in _of(records, NoiseFloor) if r.cell == name]
     found = tuple(rows(bench.get(name, ""), screened, lost, floors, _rules(plan, floors)))
+    choice = next((r for r in _of(records, BenchmarksChosen) if r.cell == name), None)
     return CellReport(
         id=name,
         goos=str(entry["goos"]),
@@ -127,7 +131,12 @@ def _cell(
         exercise=exercise,
         reason=reason,
         gates=tuple(gates.values()),
-        benchmarks=(*found, *_absent(plan, found)) if exercise == "measured" else found,
+        benchmarks=(*found, *_absent(plan, choice, found)) if exercise == "measured" else found,
+        machine=machine.build(
+            [r for r in _of(records, MachineChecked) if r.cell == name],
+            [r for r in _of(records, RoundEnded) if r.cell == name],
+        ),
+        choice=choice,
     )
 
 
@@ -140,20 +149,23 @@ def _rules(plan: Mapping[str, Any], floors: Sequence[NoiseFloor]) -> Rules:
     )
 
 
-def _absent(plan: Mapping[str, Any], found: Sequence[BenchmarkRow]) -> Iterator[BenchmarkRow]:
+def _absent(
+    plan: Mapping[str, Any], choice: BenchmarksChosen | None, found: Sequence[BenchmarkRow]
+) -> Iterator[BenchmarkRow]:
     """Rows for planned benchmarks that left neither numbers nor a reason: missing, never dropped."""
     seen = {(row.package, row.name.split("/", 1)[0].rsplit("-", 1)[0]) for row in found}
-    for package, names in plan["benchmarks"].items():
-        for name in names:
-            short = str(name).removeprefix("Benchmark")
-            if (package, short) not in seen:
-                yield BenchmarkRow(
-                    package=package,
-                    name=short,
-                    unit="",
-                    verdict="missing",
-                    reason="planned; it left no number",
-                )
+    wanted = [(str(package), str(name)) for package, names in plan["benchmarks"].items() for name in names]
+    wanted += [
+        (package, name)
+        for text in (choice.chosen if choice else [])
+        for package, name in [text.split(" ", 1)]
+    ]
+    for package, name in wanted:
+        short = name.removeprefix("Benchmark")
+        if (package, short) not in seen:
+            yield BenchmarkRow(
+                package=package, name=short, unit="", verdict="missing", reason="planned; it left no number"
+            )
 
 
 def _exercise(name: str, records: Sequence[Record]) -> tuple[str, str]:
@@ -213,7 +225,13 @@ def _cell_json(cell: CellReport) -> dict[str, Any]:
         "reason": cell.reason,
         "gates": [gate.model_dump(exclude={"kind", "cell"}) for gate in cell.gates],
         "benchmarks": [dataclasses.asdict(row) for row in cell.benchmarks],
+        "machine": _machine_json(cell.machine) if cell.machine else None,
+        "choice": cell.choice.model_dump(exclude={"kind", "cell"}) if cell.choice else None,
     }
+
+
+def _machine_json(found: machine.MachineReport) -> dict[str, Any]:
+    return {**dataclasses.asdict(found), "findings": [one.model_dump() for one in found.findings]}
 
 
 def _finite(value: Any) -> Any:

@@ -7,10 +7,17 @@ from pipeline.benchstat.builder import build_tables
 from pipeline.benchstat.model import TableOptions
 from pipeline.benchstat.text import render_text
 
+# Keys that change from round to round: benchstat would make a table of its own for each value.
+OWN_KEYS = ("round", "layout-seed")
+
 
 def benchstat_text(text: str) -> str:
     """benchstat's own table of a cell's file, one column a side."""
-    return render_text(build_tables(read(text.splitlines()), TableOptions(col="side", ignore="round")))
+    options = TableOptions(col="side", ignore=",".join(OWN_KEYS))
+    return render_text(build_tables(read(text.splitlines()), options))
+
+
+_OWN_LINES = tuple(f"{key}: " for key in OWN_KEYS)
 
 
 def by_side(text: str) -> dict[str, str]:
@@ -20,6 +27,6 @@ def by_side(text: str) -> dict[str, str]:
     for line in text.splitlines():
         if line.startswith("side: "):
             side = line.removeprefix("side: ")
-        elif side in parts and not line.startswith("round: "):
+        elif side in parts and not line.startswith(_OWN_LINES):
             parts[side].append(line)
     return {name: "\n".join(lines) + "\n" for name, lines in parts.items()}

@@ -6,6 +6,7 @@ were built; the binaries are run with GOROOT set, which they would otherwise not
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -73,6 +74,36 @@ def compile_one(
     return TestBinary(
         package=package, side=side, path=entry.path / name, sha256=str(entry.meta["sha256"]), goroot=tree.root
     )
+
+
+def has_layouts(tree: GoTree) -> bool:
+    """Whether this tree's linker can lay functions out by a seed (Go 1.23 and later)."""
+    try:
+        source = (tree.root / "src/cmd/link/internal/ld/main.go").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+    return '"randlayout"' in source
+
+
+def relink(shell: proc.Shell, go: Go, binary: TestBinary, seed: int, folder: Path, jobs: int) -> TestBinary:
+    """``binary`` with its functions laid out by ``seed``, in ``folder``. Only linking is done again: what is
+    compiled comes from the build cache."""
+    path = folder / binary.path.name
+    folder.mkdir(parents=True)
+    flags = (*FLAGS, f"-ldflags=-randlayout={seed}")
+    result = shell.run(
+        f"relink-{binary.side}-{binary.package.replace('/', '_')}",
+        go.command("test", "-c", f"-p={jobs}", *flags, "-o", path, f"./{binary.package}"),
+        env=go.env(),
+        cwd=binary.goroot / "src",
+        timeout=COMPILE_TIMEOUT,
+    )
+    if not result.ok or not path.is_file():
+        raise HostError(
+            f"the tests of {binary.package} could not be linked again:\n{result.tail}",
+            hint=f"the log is {result.log}; layout: fixed in matrix.yml does without",
+        )
+    return dataclasses.replace(binary, path=path, sha256=file_sha256(path), layout_seed=seed)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +24,19 @@ from pipeline.values import SIDES, Cell, Platform, Profile, Threshold
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = measure.Target("runtime", "BenchmarkX")
+PROFILE = Profile(
+    name="quick",
+    rounds=6,
+    max_rounds=6,
+    noise_rounds=0,
+    benchtime="1x",
+    layout="fixed",
+    cooldown=0,
+    budget=60,
+    benchmark_timeout=2,
+    test_timeout=5,
+    toolchain="overlay",
+)
 GOOD = "printf 'goos: linux\\npkg: runtime\\nBenchmarkX-2 \\t 10\\t 100 ns/op\\nPASS\\n'"
 
 
@@ -71,17 +87,10 @@ class Bench:
             }
         go = Go(root=tmp_path / "go", cache=tmp_path / "c", work=tmp_path / "w")
         self.setup = measure.Setup(
-            shell=proc.Shell(logs=tmp_path / "logs", observe=lambda *_: None),
-            cell=Cell(id="here", platform=Platform(goos="linux", goarch="amd64"), native=True),
-            profile=Profile(
-                name="quick",
-                rounds=6,
-                max_rounds=6,
-                noise_rounds=0,
-                benchtime="1x",
-                benchmark_timeout=2,
-                test_timeout=5,
-                toolchain="overlay",
+            runner=runner.Runner(
+                shell=proc.Shell(logs=tmp_path / "logs", observe=lambda *_: None),
+                cell=Cell(id="here", platform=Platform(goos="linux", goarch="amd64"), native=True),
+                profile=PROFILE,
             ),
             rules=Rules(threshold=Threshold(effect=0.03, margin=0.05)),
             seed="seed",
@@ -223,8 +232,77 @@ def test_a_lost_benchmark_stays_lost_after_a_resume(processes: None, tmp_path: P
 def test_a_sample_keeps_only_benchfmt(processes: None, tmp_path: Path) -> None:
     noisy = "printf 'hello\\ncpu: x\\nside: fake\\nround: 9\\nBenchmarkX-2 10 1 ns/op\\nBenchmarkX\\n'"
     bench = Bench(tmp_path, noisy, noisy).setup
-    sample = runner.run(
-        bench.shell, bench.binaries["base"]["runtime"], bench.go["base"], "BenchmarkX", bench.profile
-    )
+    sample = bench.runner.run(bench.binaries["base"]["runtime"], bench.go["base"], "BenchmarkX")
     assert sample.config == ("cpu: x",)
     assert sample.results == ("BenchmarkX-2 10 1 ns/op",)
+
+
+def under(bench: Bench, parameters: dict[str, str], pin: tuple[int, ...] = ()) -> measure.Setup:
+    cell = dataclasses.replace(bench.setup.cell, parameters=parameters, pin=pin)
+    return dataclasses.replace(bench.setup, runner=dataclasses.replace(bench.setup.runner, cell=cell))
+
+
+def test_parameters_reach_the_process_and_stand_in_the_file(processes: None, tmp_path: Path) -> None:
+    body = 'printf "BenchmarkX-2 1 $GOMAXPROCS ns/op $GOGC gogc\\n"'
+    bench = Bench(tmp_path, body, body)
+    bench.setup = under(bench, {"GOMAXPROCS": "3", "GOGC": "50"})
+    bench.run()
+    lines = bench.setup.file.read_text().splitlines()
+    assert lines.count("gomaxprocs: 3") == lines.count("gogc: 50") == lines.count("benchtime: 1x") == 12
+    assert lines.count("BenchmarkX-2 1 3 ns/op 50 gogc") == 12
+
+
+@pytest.mark.skipif(not runner.CAN_PIN, reason="this host cannot pin")
+def test_pinned_benchmarks_see_the_cpus_they_are_pinned_to(processes: None, tmp_path: Path) -> None:
+    cpu = max(os.sched_getaffinity(0))
+    body = f"{GOOD}; grep Cpus_allowed_list /proc/self/status"
+    bench = Bench(tmp_path, body, body)
+    bench.setup = under(bench, {}, (cpu,))
+    before = os.sched_getaffinity(0)
+    bench.run()
+    assert os.sched_getaffinity(0) == before
+    assert bench.setup.file.read_text().count(f"pin: {cpu}\n") == 12
+    assert f"Cpus_allowed_list:\t{cpu}\n" in (tmp_path / "logs/bench-base-runtime-BenchmarkX.log").read_text()
+
+
+@pytest.mark.skipif(not runner.CAN_PIN, reason="this host cannot pin")
+def test_a_cpu_that_is_not_there_is_refused(processes: None, tmp_path: Path) -> None:
+    bench = Bench(tmp_path, GOOD, GOOD)
+    bench.setup = under(bench, {}, (0, 4095))
+    with pytest.raises(HostError, match="cannot be pinned to CPU 4095"):
+        bench.run()
+
+
+def test_each_round_is_linked_with_a_seed_that_both_sides_share(processes: None, tmp_path: Path) -> None:
+    bench = Bench(tmp_path, GOOD, GOOD)
+    seeds: list[int] = []
+
+    @contextlib.contextmanager
+    def relink(seed: int, packages: Collection[str]) -> Iterator[measure.Binaries]:
+        seeds.append(seed)
+        yield {
+            side: {
+                name: dataclasses.replace(bench.setup.binaries[side][name], layout_seed=seed)
+                for name in packages
+            }
+            for side in SIDES
+        }
+
+    bench.setup = dataclasses.replace(bench.setup, relink=relink)
+    bench.run()
+    assert len(set(seeds)) == 6
+    assert seeds == [schedule.layout_seed("seed", number) for number in range(1, 7)]
+    found = [line for line in bench.setup.file.read_text().splitlines() if line.startswith("layout-seed: ")]
+    assert found == [f"layout-seed: {seed}" for seed in seeds for _ in SIDES]
+
+
+def test_it_waits_after_each_pair(processes: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+    bench = Bench(tmp_path, GOOD, GOOD)
+    profile = dataclasses.replace(PROFILE, cooldown=7)
+    bench.setup = dataclasses.replace(
+        bench.setup, runner=dataclasses.replace(bench.setup.runner, profile=profile)
+    )
+    bench.run()
+    assert waited == [7] * 6

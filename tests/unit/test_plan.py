@@ -46,7 +46,7 @@ def test_the_repositorys_own_matrix(project: Path) -> None:
     ("old", "new", "said"),
     [
         ("version: 1", "version: 2", "matrix.yml:2:1: version: "),
-        ("rounds: 8", "rounds: 5", "matrix.yml:23:5: profiles.quick.rounds: "),
+        ("rounds: 8", "rounds: 5", "profiles.quick.rounds: should be greater than or equal to 8"),
         ("rounds: 8", "rounds: eight", "profiles.quick.rounds: should be a valid integer (found 'eight')"),
         ("benchtime: 100ms", "benchtime: soon", "profiles.quick.benchtime: should be Go's -benchtime"),
         ("toolchain: overlay", "toolchain: none", "profiles.quick.toolchain: "),
@@ -54,6 +54,26 @@ def test_the_repositorys_own_matrix(project: Path) -> None:
         ("effect: 3%", "effect: 0%", "should be a percentage"),
         ("goos: windows", "goos: win/dows", "platforms.windows-amd64.goos: should be a GOOS"),
         ("goos: windows", "goose: windows", "platforms.windows-amd64.goose: unknown key; did you mean goos?"),
+        (
+            "{goos: windows, goarch: amd64}",
+            "{goos: windows, goarch: amd64, pin: [1, 1]}",
+            "platforms.windows-amd64: pin names a CPU twice",
+        ),
+        (
+            "{goos: windows, goarch: amd64}",
+            "{goos: windows, goarch: amd64, parameters: {GOGC: 50}}",
+            "platforms.windows-amd64.parameters.GOGC: should be a valid string (found '50')",
+        ),
+        (
+            "{goos: windows, goarch: amd64}",
+            "{goos: windows, goarch: amd64, parameters: {GODEBUG: \"x\\ny\"}}",
+            'should be plain text in quotes, such as "2" or "off"',
+        ),
+        (
+            "{goos: windows, goarch: amd64}",
+            "{goos: windows, goarch: amd64, parameters: {LD_PRELOAD: x}}",
+            "platforms.windows-amd64.parameters.LD_PRELOAD",
+        ),
         ("goos: windows, goarch: amd64", "goos: linux, goarch: arm64", "are both linux/arm64"),
         ("  quick: {effect: 3%, margin: 10%}\n", "", "should both have quick"),
         ("max_rounds: 100", "max_rounds: 11", "max_rounds should not be below rounds"),

@@ -1,0 +1,114 @@
+"""``self-test``: proves on this machine that the gate fires when it must, and only then."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import math
+import secrets
+import sys
+from pathlib import Path
+
+from pipeline.bench.exclusive import exclusive
+from pipeline.commands import entry
+from pipeline.console import Console
+from pipeline.errors import ExitCode
+from pipeline.flow import environment, selftest
+from pipeline.flow.context import LEDGER, shell_for
+from pipeline.flow.selftest import Outcome, Place
+from pipeline.ledger import Ledger
+from pipeline.plan import plan as plan_room
+from pipeline.plan.plan import Request
+from pipeline.source import base as source_room
+from pipeline.stats.decision import Verdict
+from pipeline.store import Store, default_root
+from pipeline.toolchain import build
+
+_ROW = "{:<10}  {:<9}  {:<16}  {:<32}  {:>5}  {}\n"
+
+
+def main(root: Path, *, base: str | None) -> ExitCode:
+    """Measure patches of known effect and print what was found; 1 when the gate is wrong about one."""
+    console = Console()
+    return entry.guarded(console, lambda: _run(root, base, console))
+
+
+def _run(root: Path, base: str | None, console: Console) -> ExitCode:
+    ground = plan_room.ground(Request(root=root, base=base, profile="quick"))
+    store = Store(default_root(), console.note)
+    store.prepare()
+    stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
+    name = f"{stamp}-self-test-{secrets.token_hex(2)}"
+    folder = root / "runs" / name
+    ledger = Ledger(folder / LEDGER)
+    shell = shell_for(folder, ledger)
+    with console.stage("fetch"):
+        source, _ = source_room.choose(ground.base).fetch(store, shell)
+    place = Place(
+        builder=build.Builder(
+            store=store,
+            shell=shell,
+            base=source,
+            host=ground.host,
+            jobs=environment.cores(),
+            work=store.shared("work"),
+        ),
+        shell=shell,
+        cell=next(cell for cell in ground.cells if cell.native),
+        profile=selftest.profile(ground.profile),
+        ledger=ledger,
+        folder=folder,
+        progress=console,
+        seed=name,
+    )
+    with exclusive(console.note):
+        outcomes = selftest.run(place, lambda _: None)
+    sys.stdout.write(_table(outcomes))
+    wrong = [one for one in outcomes if not one.right]
+    sys.stdout.write(_conclusion(wrong, folder, root))
+    return ExitCode.PATCH_FAILS if wrong else ExitCode.PASS
+
+
+def _table(outcomes: list[Outcome]) -> str:
+    rows = [_ROW.format("patch", "unit", "must be", "found", "pairs", "")]
+    for one in outcomes:
+        pairs = one.verdict.summary.n if one.verdict else 0
+        rows.append(
+            _ROW.format(
+                one.case,
+                one.unit,
+                one.expected,
+                _found(one.verdict),
+                pairs,
+                "right" if one.right else "WRONG",
+            )
+        )
+    return "\n" + "".join(line.rstrip() + "\n" for line in rows)
+
+
+def _found(verdict: Verdict | None) -> str:
+    if verdict is None:
+        return "lost: it gave no number"
+    word = verdict.word.replace("-", " ")
+    estimate, low, high = (
+        100 * math.expm1(value) if value < 700 else math.inf
+        for value in (verdict.summary.estimate, verdict.summary.low, verdict.summary.high)
+    )
+    if verdict.phase == "exact":
+        return f"{word} (exact)"
+    if word == "no change":
+        return f"{word} beyond ±{100 * verdict.resolution:.1f} %"
+    return f"{word} {estimate:+.1f} % [{low:+.1f}, {high:+.1f}]"
+
+
+def _conclusion(wrong: list[Outcome], folder: Path, root: Path) -> str:
+    where = folder
+    with contextlib.suppress(ValueError):
+        where = folder.relative_to(root)
+    if not wrong:
+        return f"\nThe gate fires when it must, and only then. Samples and logs: {where}\n"
+    names = ", ".join(dict.fromkeys(f"{one.case} {one.unit}" for one in wrong))
+    return (
+        f"\nThe gate is wrong about {names}: do not trust verdicts from this machine as it is now.\n"
+        f"./inv doctor says what disturbs it; samples and logs: {where}\n"
+    )

@@ -1,0 +1,214 @@
+"""Measuring a cell: what is measured, under which conditions, on which binaries; and then the rounds."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.bench import choose, floor, machine, measure, runner
+from pipeline.bench.exclusive import exclusive
+from pipeline.bench.findings import findings
+from pipeline.bench.measure import Binaries, Target
+from pipeline.bench.runner import Runner
+from pipeline.flow import environment
+from pipeline.flow.context import Context
+from pipeline.gates import tests as test_gate
+from pipeline.golang import Go
+from pipeline.patch import touched
+from pipeline.records import BenchmarkLost, BenchmarksChosen, MachineChecked, MachineFinding, NoiseFloor, Side
+from pipeline.stats.analysis import Rules
+from pipeline.stats.pairs import Key
+from pipeline.store import remove_tree
+from pipeline.toolchain import testbin
+from pipeline.toolchain.trees import PatchedTree
+from pipeline.values import SIDES, Cell, GoTree
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sides:
+    """Both sides of the native cell, ready to run. ``base`` is the release as it is; ``tested`` are the
+    changed packages that have tests here."""
+
+    binaries: Binaries
+    go: Mapping[Side, Go]
+    base: GoTree
+    patched: PatchedTree
+    tested: tuple[str, ...]
+
+
+def run(context: Context, cell: Cell, sides: Sides) -> None:
+    """Measure the series' benchmarks that both sides have, or those chosen for it; one that the baseline
+    lacks is ``new``."""
+    plan = context.plan
+    with context.stage("benchmarks"):
+        setup = measure.Setup(
+            runner=Runner(shell=context.shell, cell=cell, profile=plan.profile),
+            rules=Rules(threshold=plan.threshold, units=plan.units),
+            seed=context.run_id,
+            binaries=sides.binaries,
+            go=sides.go,
+            file=context.bench_file(cell.id),
+            record=context.ledger.append,
+            progress=context.progress,
+            relink=_relinking(context, sides),
+        )
+        with exclusive(context.progress.note):
+            targets = _targets(context, cell, sides, plan.series.benchmarks or _chosen(context, setup, sides))
+            before, meter = _check(context, cell), machine.Meter.start()
+            measure.measure(_with_floors(context, setup, targets), targets, list(context.ledger.records))
+            _check(context, cell, before, meter.usage())
+
+
+def _check(
+    context: Context,
+    cell: Cell,
+    before: machine.MachineState | None = None,
+    usage: machine.Usage | None = None,
+) -> machine.MachineState:
+    """Look at the machine and record what disturbs it; a warning is shown while something can be done."""
+    state = machine.observe()
+    found = findings(state, usage, before=before)
+    context.ledger.append(
+        MachineChecked(
+            cell=cell.id,
+            when="after" if before else "before",
+            cores=state.cores,
+            state=dataclasses.asdict(state),
+            findings=[MachineFinding(**dataclasses.asdict(one)) for one in found],
+        )
+    )
+    for one in found:
+        if one.severity == "warning":
+            context.progress.note(f"  {one.what}: {one.advice}")
+    return state
+
+
+def _chosen(context: Context, setup: measure.Setup, sides: Sides) -> dict[str, list[str]]:
+    """Benchmarks for a series that names none, by package. A resumed run keeps those it started with."""
+    cell = setup.cell
+    earlier = [r for r in context.ledger.records if isinstance(r, BenchmarksChosen) and r.cell == cell.id]
+    if earlier:
+        targets = choose.of_record(earlier[-1])
+    else:
+        choice = _choose(context, setup, sides)
+        context.ledger.append(choice.record(cell.id, context.plan.profile.budget))
+        targets = choice.chosen
+    found: dict[str, list[str]] = {}
+    for target in targets:
+        found.setdefault(target.package, []).append(target.benchmark)
+    return found
+
+
+def _choose(context: Context, setup: measure.Setup, sides: Sides) -> choose.Choice:
+    def once(target: Target) -> runner.Sample:
+        context.progress.step(f"{setup.cell.id} trying {target.benchmark}")
+        binary = sides.binaries["patched"][target.package]
+        return setup.runner.run(binary, sides.go["patched"], target.benchmark)
+
+    def listed(side: Side) -> dict[str, tuple[str, ...]]:
+        return {
+            package: test_gate.list_functions(context.shell, sides.binaries[side][package], sides.go[side])
+            for package in sides.tested
+        }
+
+    profile = context.plan.profile
+    return choose.choose(
+        touched=touched.of_series(sides.base.root, sides.patched.tree.root, sides.patched.changed),
+        listed=listed("patched"),
+        on_base=listed("base"),
+        rounds=profile.rounds,
+        budget=profile.budget,
+        probe=choose.timed(once),
+    )
+
+
+def _targets(context: Context, cell: Cell, sides: Sides, wanted: Mapping[str, Sequence[str]]) -> list[Target]:
+    targets = []
+    for package, names in wanted.items():
+        present = test_gate.list_functions(
+            context.shell, sides.binaries["patched"][package], sides.go["patched"]
+        )
+        test_gate.require(package, names, present, "benchmarks")
+        on_base = test_gate.list_functions(context.shell, sides.binaries["base"][package], sides.go["base"])
+        targets += [Target(package, name) for name in names if name in on_base]
+        for name in names:
+            if name not in on_base:
+                _new_benchmark(context, cell, package, name)
+    return targets
+
+
+def _relinking(context: Context, sides: Sides) -> measure.Relink | None:
+    """How each round gets a layout of its own; None where the profile or the release has one for all."""
+    if context.plan.profile.layout == "fixed" or not testbin.has_layouts(sides.patched.tree):
+        return None
+    folder = context.folder / ".layouts"
+
+    @contextlib.contextmanager
+    def relink(seed: int, packages: Collection[str]) -> Iterator[Binaries]:
+        if folder.exists():  # left by a run that was killed
+            remove_tree(folder)
+        try:
+            yield {
+                side: {
+                    package: testbin.relink(
+                        context.shell,
+                        sides.go[side],
+                        sides.binaries[side][package],
+                        seed,
+                        # Names of one length: what a program is called is part of what it measures.
+                        folder / str(number) / str(index),
+                        context.jobs,
+                    )
+                    for index, package in enumerate(sorted(packages))
+                }
+                for number, side in enumerate(SIDES)
+            }
+        finally:
+            remove_tree(folder)
+
+    return relink
+
+
+def _with_floors(context: Context, setup: measure.Setup, targets: Sequence[Target]) -> measure.Setup:
+    """``setup`` with the design of every comparison fixed by this host's noise floor, which is measured
+    first where it is not known. A resumed run keeps the designs it started with."""
+    floors = [
+        record
+        for record in context.ledger.records
+        if isinstance(record, NoiseFloor) and record.cell == setup.cell.id
+    ]
+    if not floors:
+        place = floor.Place(folder=context.store.shared("noise"), conditions=_conditions(context, setup))
+        floors = floor.measure(setup, targets, place)
+        for record in floors:
+            context.ledger.append(record)
+    designs = {str(Key(one.package, one.name, one.unit)): one.design for one in floors}
+    return dataclasses.replace(setup, rules=dataclasses.replace(setup.rules, designs=designs))
+
+
+def _conditions(context: Context, setup: measure.Setup) -> dict[str, object]:
+    """What else than the benchmark decides which noise floor is meant."""
+    return {
+        "cpu": environment.cpu_model(),
+        "cores": environment.cores(),
+        "platform": str(context.plan.host),
+        "base": context.plan.base,
+        "benchtime": context.plan.profile.benchtime,
+        "parameters": dict(setup.cell.parameters),
+        "pin": list(setup.cell.pin),
+    }
+
+
+def _new_benchmark(context: Context, cell: Cell, package: str, name: str) -> None:
+    context.ledger.append(
+        BenchmarkLost(
+            cell=cell.id,
+            package=package,
+            benchmark=name,
+            side="base",
+            state="new",
+            reason="it does not compile on the baseline, so there is nothing to compare it with",
+        )
+    )

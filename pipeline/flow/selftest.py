@@ -1,0 +1,126 @@
+"""The self-test: patches whose effect is known, measured and judged as any other."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.bench import measure
+from pipeline.bench.measure import Target
+from pipeline.bench.runner import Runner
+from pipeline.console import Progress
+from pipeline.ledger import Ledger
+from pipeline.proc import Shell
+from pipeline.stats import analysis, pairs
+from pipeline.stats.analysis import Rules
+from pipeline.stats.decision import Verdict
+from pipeline.suites import selftest
+from pipeline.suites.selftest import Case
+from pipeline.toolchain import testbin, trees
+from pipeline.toolchain.build import Builder
+from pipeline.values import Cell, Profile, Threshold
+
+# A change counts from 1 %: the smallest that is tested is 3 %.
+THRESHOLD = Threshold(effect=0.01, margin=0.02)
+# An estimate whose interval leaves the truth out, as one in twenty may, must still be as near as this.
+TOLERANCE = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where and with what the self-test runs."""
+
+    builder: Builder
+    shell: Shell
+    cell: Cell
+    profile: Profile
+    ledger: Ledger
+    folder: Path
+    progress: Progress
+    seed: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """One unit of one case: what had to be found, what was, and whether that is right."""
+
+    case: str
+    unit: str
+    expected: str
+    verdict: Verdict | None
+    right: bool
+
+
+def profile(like: Profile) -> Profile:
+    """``like`` with the rounds that the self-test needs: short ones, and as many as it takes."""
+    return dataclasses.replace(
+        like, rounds=50, max_rounds=200, noise_rounds=0, benchtime="50ms", layout="fixed"
+    )
+
+
+def run(place: Place, each: Callable[[Outcome], None]) -> list[Outcome]:
+    """Measure every case; ``each`` sees every outcome at once."""
+    outcomes = []
+    for case in selftest.cases():
+        with place.progress.stage(case.name):
+            for outcome in _judge(case, _measure(place, case)):
+                outcomes.append(outcome)
+                each(outcome)
+    return outcomes
+
+
+def _measure(place: Place, case: Case) -> dict[pairs.Key, Verdict]:
+    builder, packages = place.builder, [selftest.PACKAGE]
+    place.progress.step("build")
+    patched = trees.patched(builder.store, place.shell, builder.base, selftest.series(case))
+    go = builder.go(patched.tree.root, builder.base.digest)
+    new = testbin.compile_patched(builder, go, patched.tree, builder.base.digest, packages)
+    old = testbin.compile_baseline(builder, patched.tree, patched.changed, packages)
+    file = place.folder / "bench" / f"{case.name}.txt"
+    rules = Rules(threshold=THRESHOLD)
+    setup = measure.Setup(
+        runner=Runner(shell=place.shell, cell=place.cell, profile=place.profile),
+        rules=rules,
+        seed=f"{place.seed}/{case.name}",
+        binaries={"base": old.binaries, "patched": new},
+        go={"base": builder.go(old.tree.root, builder.base.digest), "patched": go},
+        file=file,
+        record=place.ledger.append,
+        progress=place.progress,
+    )
+    measure.measure(setup, [Target(selftest.PACKAGE, selftest.BENCHMARK)], [])
+    return analysis.judge(pairs.collect(file.read_text(encoding="utf-8").splitlines()), [], rules)
+
+
+def _judge(case: Case, verdicts: dict[pairs.Key, Verdict]) -> Iterator[Outcome]:
+    found = {key.unit: verdict for key, verdict in verdicts.items()}
+    yield _outcome(case, "sec/op", case.change, found.get("sec/op"))
+    # From none to one: an infinite ratio.
+    yield _outcome(case, "allocs/op", math.inf if case.allocs else 0.0, found.get("allocs/op"))
+
+
+def _outcome(case: Case, unit: str, change: float, verdict: Verdict | None) -> Outcome:
+    expected = "no change" if change == 0 else "worse" if change > 0 else "better"
+    if 0 < abs(change) < math.inf:
+        expected += f" by {100 * abs(change):.0f} %"
+    return Outcome(
+        case=case.name, unit=unit, expected=expected, verdict=verdict, right=_is_right(change, verdict)
+    )
+
+
+def _is_right(change: float, verdict: Verdict | None) -> bool:
+    if verdict is None:  # the benchmark was lost
+        return False
+    if change == 0:
+        # Noise may hide that nothing changed; it must never be called a change.
+        return verdict.word in {"no-change", "inconclusive"}
+    if verdict.word != ("worse" if change > 0 else "better"):
+        return False
+    found = verdict.summary
+    if change == math.inf:
+        return found.estimate == math.inf
+    covered = found.low <= math.log1p(change) <= found.high
+    return covered or abs(math.expm1(found.estimate) - change) <= TOLERANCE

@@ -1,0 +1,1 @@
+"""Go sources of the diagnostics that ship with the project."""
