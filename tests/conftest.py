@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NEEDS = {
     "go": "needs a Go release through pip and minutes of compiling; ./inv test --all runs it",
     "browser": "needs Chromium; ./inv test --all runs it",
+    "simulation": "takes a minute of simulating; ./inv test --all runs it",
     "rootonly": "needs root to mount a small tmpfs; ./inv test --all runs it as root",
 }
 

@@ -18,7 +18,7 @@ from pipeline.records import NoiseFloor
 from pipeline.stats import floor as floor_stats
 from pipeline.store import digest
 
-ENOUGH_PAIRS = 48
+ENOUGH_PAIRS = 96
 MAX_SESSIONS = 64
 # Values by comparison (name and unit), one pair a round.
 Values = dict[tuple[str, str], list[tuple[float, float]]]

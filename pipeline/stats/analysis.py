@@ -18,8 +18,9 @@ from pipeline.stats.pairs import Key, PairedSeries
 from pipeline.stats.sequential import Design
 from pipeline.values import Threshold
 
-# Up to this many comparisons correcting for all of them costs fewer rounds than screening and confirming
-# on fresh ones: docs/statistics.md has the table.
+# Correcting for all comparisons costs fewer rounds than screening and confirming on fresh ones
+# (docs/statistics.md has the table). Beyond this many, the largest estimate is large by selection as well,
+# and fresh rounds are worth their price.
 SMALL_FAMILY = 4
 # The share of false discoveries that screening may have: a flag costs rounds, not a false alarm.
 SCREEN_SHARE = 0.20

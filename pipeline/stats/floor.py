@@ -12,9 +12,9 @@ from pipeline.stats.sequential import Design
 Session = Sequence[tuple[float, float]]
 
 # The likeness of neighbouring runs is an estimate like any other: with fewer pairs it decides nothing.
-ENOUGH_PAIRS = 30
+ENOUGH_PAIRS = 48
 # Below this, a pair's own noise outweighs the drift that pairing takes out (docs/statistics.md).
-PAIRING_PAYS = 0.2
+PAIRING_PAYS = 0.25
 _NORMAL_MAD = 1.4826
 
 

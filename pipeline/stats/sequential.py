@@ -18,6 +18,7 @@ from importlib import resources
 from typing import Literal
 
 Design = Literal["paired", "unpaired"]
+DESIGNS: tuple[Design, ...] = ("paired", "unpaired")
 
 # Values a side after which a comparison may end. Eight pairs are the fewest whose p can be small enough.
 LOOKS: tuple[int, ...] = (

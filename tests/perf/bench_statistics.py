@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from tests.simulation.table import lines
 
-COUNT = 4000
+COUNT = 40_000
 
 
 def main(argv: Sequence[str]) -> int:

@@ -14,9 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from pipeline.stats import floor, multiplicity, paired, sequential, unpaired
-from pipeline.stats.sequential import Design
-
-DESIGNS: tuple[Design, ...] = ("paired", "unpaired")
+from pipeline.stats.sequential import DESIGNS, Design
 
 
 def test_looks_rise_and_are_found() -> None:
