@@ -20,7 +20,7 @@ from pipeline.errors import HostError, UsageError
 from pipeline.golang import Go
 from pipeline.records import BenchmarkLost, PairMeasured, Record, RoundEnded, Screened, Side
 from pipeline.stats import analysis, pairs
-from pipeline.values import Cell, Profile, TestBinary
+from pipeline.values import SIDES, Cell, Profile, TestBinary
 
 # A benchmark is lost when this many further pairs fail as well.
 REPEATS = 2
@@ -78,6 +78,7 @@ class _State:
     lost: set[Target] = field(default_factory=set)
     screenings: list[analysis.Screening] = field(default_factory=list)
     meter: machine.Meter = field(default_factory=machine.Meter.start)
+    started: float = field(default_factory=time.monotonic)
 
     @property
     def number(self) -> int:
@@ -110,7 +111,10 @@ def _more(setup: Setup, state: _State, targets: Sequence[Target]) -> tuple[list[
     wanted = analysis.pending(series, state.screenings, verdicts)
     chosen = [target for target in _functions(targets, list(wanted)) if target not in state.lost]
     left = setup.profile.max_rounds - number
-    if not chosen or left <= 0:
+    late = time.monotonic() - state.started > setup.profile.max_seconds
+    if chosen and late:
+        setup.progress.note(f"  {len(wanted)} comparisons stay open: max_seconds is over")
+    if not chosen or left <= 0 or late:
         return None
     rounds = min(left, *wanted.values())
     setup.progress.note(
@@ -183,7 +187,8 @@ def _pair(setup: Setup, binaries: Binaries, state: _State, target: Target, numbe
         state.lost.add(target)
         setup.record(_lost(setup.cell, target, failures))
         return
-    size = _append(setup.file, "".join(samples[side].text(side, number) for side in order))
+    # The baseline stands first whichever ran first (the record says): benchstat compares with the first.
+    size = _append(setup.file, "".join(samples[side].text(side, number) for side in SIDES))
     state.done.add((target, number))
     setup.record(
         PairMeasured(

@@ -57,7 +57,7 @@ class Outcome:
 def profile(like: Profile) -> Profile:
     """``like`` with the rounds that the self-test needs: short ones, and as many as it takes."""
     return dataclasses.replace(
-        like, rounds=50, max_rounds=200, noise_rounds=0, benchtime="50ms", layout="fixed"
+        like, rounds=50, max_rounds=200, max_seconds=90, noise_rounds=0, benchtime="50ms", layout="fixed"
     )
 
 

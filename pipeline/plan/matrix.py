@@ -68,6 +68,7 @@ class ProfileEntry(BaseModel):
     model_config = _STRICT
     rounds: Rounds
     max_rounds: Rounds
+    max_seconds: Seconds
     noise_rounds: Annotated[int, Field(ge=0, le=48)]
     benchtime: Annotated[str, AfterValidator(_benchtime)]
     layout: Literal["fixed", "random"]

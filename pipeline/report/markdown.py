@@ -115,7 +115,8 @@ def interval(row: BenchmarkRow) -> str:
 
 def p_value(row: BenchmarkRow) -> str:
     """The p that decides, corrected for looks and family; of a row that may claim nothing, the plain one."""
-    if math.isnan(row.p) or row.phase == "exact":
+    unchanged = row.verdict == "no-change" and row.absolute is not None
+    if math.isnan(row.p) or row.phase == "exact" or unchanged:
         return "–"
     return f"{row.p:.3f} plain" if row.phase == "screen" else f"{row.q:.3f}"
 
@@ -158,7 +159,7 @@ def machine_lines(cell: CellReport) -> list[str]:
 def verdict(row: BenchmarkRow) -> str:
     """The verdict in words, with its resolution."""
     if row.verdict == "no-change":
-        if row.phase == "exact":
+        if row.phase == "exact" or row.absolute == 0:
             return "no change"
         if row.absolute is not None:
             return f"no change beyond ±{row.absolute:.2g} {row.unit}"

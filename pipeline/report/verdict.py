@@ -99,7 +99,7 @@ def _unclear(cells: Sequence[CellReport]) -> Decision | None:
     broken = [gate for _, gate in gates if gate.status == "error"]
     missing = [cell.id for cell in cells if cell.exercise == "missing"]
     stuck = [cell.id for cell, gate in gates if gate.gate == "compile" and gate.status == "baseline-fails"]
-    parts = [f"{len(unclear)} of {len(found)} comparisons are inconclusive"] if unclear else []
+    parts = [_open(unclear, len(found))] if unclear else []
     parts += [f"{len(lost)} benchmarks are missing"] if lost else []
     parts += [f"{len(broken)} gate checks could not run"] if broken else []
     parts += [f"cells did not report: {', '.join(missing)}"] if missing else []
@@ -107,7 +107,7 @@ def _unclear(cells: Sequence[CellReport]) -> Decision | None:
     parts += _nothing_passed([gate for _, gate in gates if gate.gate == "test"])
     if not parts:
         return None
-    step = "Run again on a quieter machine, or with --profile rigorous for more rounds."
+    step = _quieter(cells)
     if not unclear and not lost:
         step = "Read the gates below: what they could not check is unknown, not passed."
     return Decision(
@@ -116,6 +116,27 @@ def _unclear(cells: Sequence[CellReport]) -> Decision | None:
         headline=f"The data cannot say: {'; '.join(parts)}.",
         next_step=step,
     )
+
+
+def _open(unclear: Sequence[BenchmarkRow], number: int) -> str:
+    shown = [row.label + _possible(row) for row in unclear[:3]]
+    more = f" and {len(unclear) - 3} more" if len(unclear) > 3 else ""
+    return (
+        f"{len(unclear)} of {number} comparisons {'is' if len(unclear) == 1 else 'are'} inconclusive, "
+        f"{', '.join(shown)}{more}"
+    )
+
+
+def _possible(row: BenchmarkRow) -> str:
+    return f" (±{100 * row.resolution:.1f} % is possible)" if math.isfinite(row.resolution) else ""
+
+
+def _quieter(cells: Sequence[CellReport]) -> str:
+    """What to do about open comparisons: what disturbs the machine first, where that is known."""
+    for cell in cells:
+        for one in cell.machine.warnings if cell.machine else ():
+            return f"On {cell.id} {one.what}: {one.advice}; then run again, or with --profile rigorous."
+    return "Run again on a quieter machine, or with --profile rigorous for more rounds."
 
 
 def _nothing_passed(tests: Sequence[GateResult]) -> list[str]:

@@ -29,7 +29,7 @@ LOOKS: tuple[int, ...] = (
 FIRST, LAST = LOOKS[0], LOOKS[-1]
 # Of the error rate, this much is spent. The rest makes good that order blocks are balanced and not
 # independent coins, which leaves distant pairs of a drifting machine slightly correlated.
-SPENT = 0.9
+SPENT = 0.88
 
 _BOUND = sum(math.sqrt(FIRST / n) for n in LOOKS)
 

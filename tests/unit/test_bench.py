@@ -18,7 +18,7 @@ from pipeline.bench import measure, runner, schedule
 from pipeline.console import Console
 from pipeline.errors import HostError
 from pipeline.golang import Go
-from pipeline.records import BenchmarkLost, PairMeasured, Record, Screened
+from pipeline.records import BenchmarkLost, PairMeasured, Record, RoundEnded, Screened
 from pipeline.stats.analysis import Rules
 from pipeline.values import SIDES, Cell, Platform, Profile, Threshold
 
@@ -28,6 +28,7 @@ PROFILE = Profile(
     name="quick",
     rounds=6,
     max_rounds=6,
+    max_seconds=60,
     noise_rounds=0,
     benchtime="1x",
     layout="fixed",
@@ -306,3 +307,33 @@ def test_it_waits_after_each_pair(processes: None, tmp_path: Path, monkeypatch: 
     )
     bench.run()
     assert waited == [7] * 6
+
+
+def test_the_baseline_stands_first_in_the_file_whichever_ran_first(processes: None, tmp_path: Path) -> None:
+    """benchstat compares with the column that it sees first."""
+    bench = Bench(tmp_path, GOOD, GOOD)
+    records = bench.run()
+    orders = {tuple(one.order) for one in records if isinstance(one, PairMeasured)}
+    assert len(orders) == 2
+    sides = [line for line in bench.setup.file.read_text().splitlines() if line.startswith("side: ")]
+    assert sides == ["side: base", "side: patched"] * 6
+
+
+def test_open_comparisons_get_no_more_rounds_after_max_seconds(processes: None, tmp_path: Path) -> None:
+    wild = 'printf "pkg: runtime\\nBenchmarkX-2 1 $(od -An -N2 -tu2 /dev/urandom) ns/op\\n"'
+    bench = Bench(tmp_path, wild, wild)
+    for seconds, rounds in ((60, 10), (0, 8)):
+        bench.setup.file.unlink(missing_ok=True)
+        profile = dataclasses.replace(PROFILE, rounds=8, max_rounds=10, max_seconds=seconds)
+        bench.setup = dataclasses.replace(
+            bench.setup, runner=dataclasses.replace(bench.setup.runner, profile=profile)
+        )
+        found = [one.round for one in bench.run() if isinstance(one, PairMeasured)]
+        assert max(found) == rounds
+
+
+def test_every_round_says_what_else_used_the_machine(processes: None, tmp_path: Path) -> None:
+    bench = Bench(tmp_path, f"sleep 0.2; {GOOD}", GOOD)
+    found = [record for record in bench.run() if isinstance(record, RoundEnded)]
+    assert [one.round for one in found] == [1, 2, 3, 4, 5, 6]
+    assert all(one.elsewhere is not None and one.elsewhere >= 0 for one in found)

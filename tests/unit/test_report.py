@@ -15,12 +15,16 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from pipeline.errors import ExitCode
 from pipeline.records import (
     BenchmarkLost,
+    BenchmarksChosen,
     CellEnded,
     Exercise,
     GateResult,
     GateStatus,
+    MachineChecked,
+    NoiseFloor,
     PatchApplied,
     Record,
+    RoundEnded,
     RunEnded,
     RunStarted,
     Screened,
@@ -420,3 +424,88 @@ def test_a_planned_benchmark_that_left_nothing_is_missing() -> None:
     report = model.build([start, ended(), RunEnded(seconds=1.0)], {})
     assert [(row.name, row.verdict) for row in report.cells[0].benchmarks] == [("Gone", "missing")]
     assert report.verdict == "inconclusive"
+
+
+# The machine.
+
+
+def checked(severity: str = "warning", key: str = "busy", when: str = "before") -> MachineChecked:
+    finding = {"key": key, "severity": severity, "what": f"{key} <b>", "advice": "stop it"}
+    return MachineChecked.model_validate(
+        {"cell": "here", "when": when, "cores": 2, "state": {}, "findings": [finding]}
+    )
+
+
+def used(*cores: float | None) -> list[Record]:
+    return [RoundEnded(cell="here", round=n, elsewhere=one, steal=0.25) for n, one in enumerate(cores, 1)]
+
+
+def test_what_the_machine_did_stands_beside_the_numbers() -> None:
+    report = build(gate(), checked(), *used(0.1, 0.3, 1.4), CALM, ended(), DONE, file=bench(0.0))
+    text_, page = markdown.render(report, {}), html.render(report, {}, [])
+    assert "Other programs used 0.30 of 2 cores in the median round, 1.40 in the worst." in text_
+    assert "took at most 25.0 %" in text_
+    assert "drifted by" in text_
+    assert "⚠️ busy \\<b\\>: stop it" in text_
+    assert "busy &lt;b&gt;" in page
+    machine = model.as_json(report)["cells"][0]["machine"]
+    assert machine["elsewhere"] == [0.3, 1.4]
+    assert machine["findings"][0]["key"] == "busy"
+
+
+def test_what_was_seen_last_holds() -> None:
+    after = checked("info", when="after")
+    report = build(gate(), checked(), after, *used(None), CALM, ended(), DONE, file=bench(0.0))
+    found = report.cells[0].machine
+    assert found is not None
+    assert (found.elsewhere, found.warnings) == (None, ())
+
+
+def test_open_rows_are_named_and_the_machine_is_blamed_where_it_is_known() -> None:
+    wild = bench(0.0, noise=0.5)
+    report = build(gate(), CALM, ended(), DONE, file=wild)
+    assert re.search(
+        r"1 of 1 comparisons is inconclusive, runtime.X-2 sec/op \(±\d+\.\d % is", report.headline
+    )
+    assert report.next_step.startswith("Run again on a quieter machine")
+    report = build(gate(), checked(), CALM, ended(), DONE, file=wild)
+    assert report.next_step == "On here busy <b>: stop it; then run again, or with --profile rigorous."
+
+
+def test_noise_above_what_counts_is_said() -> None:
+    def shown(spread: float) -> str:
+        floor = NoiseFloor(
+            cell="here",
+            package="runtime",
+            name="X-2",
+            unit="sec/op",
+            pairs=50,
+            spread=spread,
+            likeness=0.5,
+            design="paired",
+        )
+        report = build(gate(), floor, CALM, ended(), DONE, file=bench(0.0))
+        return markdown.noise(report.cells[0].benchmarks[0], report)
+
+    assert shown(0.012) == "1.2 %"
+    assert shown(0.031) == "3.1 % (above what counts)"
+
+
+# Choice.
+
+
+def test_a_chosen_benchmark_that_left_nothing_is_missing_and_what_was_left_out_is_listed() -> None:
+    choice = BenchmarksChosen(
+        cell="here",
+        chosen=["runtime BenchmarkX", "runtime BenchmarkY"],
+        left_out=[["runtime", "BenchmarkZ", "beyond the time budget of 30 s"]],
+        budget=30,
+    )
+    report = build(gate(), choice, CALM, ended(), DONE, file=bench(0.0))
+    rows = {row.name: row.verdict for row in report.cells[0].benchmarks}
+    assert rows == {"X-2": "no-change", "Y": "missing"}
+    assert report.verdict == "inconclusive"
+    text_ = markdown.render(report, {})
+    assert "2 were chosen for a budget of 30.0 s, 1 were left out" in text_
+    assert "runtime.BenchmarkZ: beyond the time budget" in text_
+    assert "BenchmarkZ" in html.render(report, {}, [])

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from pipeline.stats import floor, multiplicity, paired, sequential, unpaired
+from pipeline.stats import drift, floor, multiplicity, paired, sequential, unpaired
 from pipeline.stats.sequential import DESIGNS, Design
 
 
@@ -158,3 +158,25 @@ def test_a_floor_never_fails(pairs: list[tuple[float, float]]) -> None:
     found = floor.assess([pairs])
     assert found is not None
     assert found.spread >= 0
+
+
+# Drift
+
+
+def test_drift_is_the_way_from_the_first_round_to_the_last() -> None:
+    rng = random.Random(8)
+    values = [math.exp(0.1 * k / 39 + rng.gauss(0, 0.005)) for k in range(40)]
+    values[7] *= 3  # one wild round moves neither figure
+    found = drift.assess(values)
+    assert found is not None
+    assert found.trend == pytest.approx(math.expm1(0.1), abs=0.01)
+    slope = scipy_stats.theilslopes(np.log(values), np.arange(40)).slope
+    assert found.trend == pytest.approx(math.expm1(39 * float(slope)))
+    assert 0.02 < found.wander < 0.06
+
+
+def test_no_drift_of_too_few_rounds_or_of_zeros() -> None:
+    assert drift.assess([1.0] * (drift.ENOUGH_ROUNDS - 1)) is None
+    assert drift.assess([0.0] * 20) is None
+    same = drift.assess([2.0] * 20)
+    assert same == drift.Drift(trend=0.0, wander=0.0)
