@@ -51,8 +51,8 @@ class Threshold:
 @dataclass(frozen=True, kw_only=True)
 class Profile:
     """How much to measure. Times are seconds except ``benchtime``, which is Go's flag value. ``rounds`` are
-    measured before anything is decided, ``max_rounds`` at most, and none is begun for what is open after
-    ``max_seconds``; ``noise_rounds`` go to the noise floor.
+    measured before anything is decided; what is open then gets more for ``max_seconds``, and ``max_rounds``
+    at most; ``noise_rounds`` go to the noise floor.
     ``layout`` random links both sides anew for every round, with one seed; ``cooldown`` is waited after
     each pair; ``budget`` is for benchmarks that the series does not name."""
 

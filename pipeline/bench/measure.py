@@ -78,7 +78,6 @@ class _State:
     lost: set[Target] = field(default_factory=set)
     screenings: list[analysis.Screening] = field(default_factory=list)
     meter: machine.Meter = field(default_factory=machine.Meter.start)
-    started: float = field(default_factory=time.monotonic)
 
     @property
     def number(self) -> int:
@@ -91,16 +90,19 @@ def measure(setup: Setup, targets: Sequence[Target], history: Sequence[Record]) 
     state = _restore(setup, history)
     for number in range(1, setup.profile.rounds + 1):
         _round(setup, state, targets, number, setup.profile.rounds)
-    while more := _more(setup, state, targets):
+    deadline = time.monotonic() + setup.profile.max_seconds
+    while more := _more(setup, state, targets, deadline):
         chosen, rounds = more
         first = state.number + 1
         for number in range(first, first + rounds):
             _round(setup, state, chosen, number, setup.profile.max_rounds)
 
 
-def _more(setup: Setup, state: _State, targets: Sequence[Target]) -> tuple[list[Target], int] | None:
+def _more(
+    setup: Setup, state: _State, targets: Sequence[Target], deadline: float
+) -> tuple[list[Target], int] | None:
     """What is to be measured again, and for how many rounds until something can be decided; None when
-    nothing is open or the cap is reached. Screens on the way."""
+    nothing is open or a cap is reached. Screens on the way."""
     number = state.number
     series = _series(setup)
     flagged = tuple(sorted(map(str, analysis.flag(series, state.screenings, setup.rules))))
@@ -111,7 +113,7 @@ def _more(setup: Setup, state: _State, targets: Sequence[Target]) -> tuple[list[
     wanted = analysis.pending(series, state.screenings, verdicts)
     chosen = [target for target in _functions(targets, list(wanted)) if target not in state.lost]
     left = setup.profile.max_rounds - number
-    late = time.monotonic() - state.started > setup.profile.max_seconds
+    late = time.monotonic() > deadline
     if chosen and late:
         setup.progress.note(f"  {len(wanted)} comparisons stay open: max_seconds is over")
     if not chosen or left <= 0 or late:

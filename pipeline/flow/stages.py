@@ -3,6 +3,7 @@ it did; none reaches back."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 from pipeline.errors import PatchError, UsageError
@@ -202,9 +203,11 @@ def build_tests(
     # code otherwise, and its build cache is warm.
     own = toolchain.own_tools
     tools = toolchain.digest if own else builder.base.digest
-    go = builder.go(toolchain.root if own else patched.tree.root, tools)
+    # In the toolchain's own tree: seen from another GOROOT, src/os is a package called std/os.
+    tree = dataclasses.replace(patched.tree, root=toolchain.root) if own else patched.tree
+    go = builder.go(tree.root, tools)
     with context.stage("test binaries"):
-        new = testbin.compile_patched(builder, go, patched.tree, tools, packages)
+        new = testbin.compile_patched(builder, go, tree, tools, packages)
         old = testbin.compile_baseline(builder, patched.tree, patched.changed, packages)
         for one in old.dropped:
             context.ledger.append(OverlayDropped(file=one.file, reason=one.reason))

