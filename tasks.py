@@ -98,13 +98,16 @@ def lint(_context: Context) -> None:
 
 @task(
     auto_shortflags=False,
-    help={"base": "a Go release such as 1.27.3, or the path of a Go tree"},
+    help={
+        "base": "a Go release such as 1.27.3, or the path of a Go tree",
+        "out": "the folder for samples and logs (default: below runs/)",
+    },
 )
-def self_test(_context: Context, base: str | None = None) -> None:
+def self_test(_context: Context, base: str | None = None, out: str = "") -> None:
     """Prove on this machine that the gate fires when it must, and only then."""
     from pipeline.commands import entry, self_test
 
-    entry.finish(self_test.main(entry.project_root(__file__), base=base))
+    entry.finish(self_test.main(entry.project_root(__file__), base=base, out=out))
 
 
 @task(

@@ -12,7 +12,7 @@ from pathlib import Path
 from pipeline.bench.exclusive import exclusive
 from pipeline.commands import entry
 from pipeline.console import Console
-from pipeline.errors import ExitCode
+from pipeline.errors import ExitCode, UsageError
 from pipeline.flow import environment, selftest
 from pipeline.flow.context import LEDGER, shell_for
 from pipeline.flow.selftest import Outcome, Place
@@ -27,19 +27,21 @@ from pipeline.toolchain import build
 _ROW = "{:<10}  {:<9}  {:<16}  {:<32}  {:>5}  {}\n"
 
 
-def main(root: Path, *, base: str | None) -> ExitCode:
+def main(root: Path, *, base: str | None, out: str = "") -> ExitCode:
     """Measure patches of known effect and print what was found; 1 when the gate is wrong about one."""
     console = Console()
-    return entry.guarded(console, lambda: _run(root, base, console))
+    return entry.guarded(console, lambda: _run(root, base, out, console))
 
 
-def _run(root: Path, base: str | None, console: Console) -> ExitCode:
+def _run(root: Path, base: str | None, out: str, console: Console) -> ExitCode:
     ground = plan_room.ground(Request(root=root, base=base, profile="quick"))
     store = Store(default_root(), console.note)
     store.prepare()
     stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
     name = f"{stamp}-self-test-{secrets.token_hex(2)}"
-    folder = root / "runs" / name
+    folder = Path(out).absolute() if out else root / "runs" / name
+    if out and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"--out {out} exists and is not an empty folder", hint="choose another folder")
     ledger = Ledger(folder / LEDGER)
     shell = shell_for(folder, ledger)
     with console.stage("fetch"):

@@ -17,7 +17,16 @@ from pipeline.flow.context import Context
 from pipeline.gates import tests as test_gate
 from pipeline.golang import Go
 from pipeline.patch import touched
-from pipeline.records import BenchmarkLost, BenchmarksChosen, MachineChecked, MachineFinding, NoiseFloor, Side
+from pipeline.patch.reach import changed_packages
+from pipeline.records import (
+    BenchmarkLost,
+    BenchmarksChosen,
+    MachineChecked,
+    MachineFinding,
+    NoiseFloor,
+    OverlayDropped,
+    Side,
+)
 from pipeline.stats.analysis import Rules
 from pipeline.stats.pairs import Key
 from pipeline.store import remove_tree
@@ -135,7 +144,7 @@ def _targets(context: Context, cell: Cell, sides: Sides, wanted: Mapping[str, Se
         targets += [Target(package, name) for name in names if name in on_base]
         for name in names:
             if name not in on_base:
-                _new_benchmark(context, cell, package, name)
+                _new_benchmark(context, cell, sides, package, name)
     return targets
 
 
@@ -201,7 +210,11 @@ def _conditions(context: Context, setup: measure.Setup) -> dict[str, object]:
     }
 
 
-def _new_benchmark(context: Context, cell: Cell, package: str, name: str) -> None:
+def _new_benchmark(context: Context, cell: Cell, sides: Sides, package: str, name: str) -> None:
+    dropped = [record for record in context.ledger.records if isinstance(record, OverlayDropped)]
+    why = next(
+        (f" ({one.file}: {one.reason})" for one in dropped if _holds(sides, one.file, package, name)), ""
+    )
     context.ledger.append(
         BenchmarkLost(
             cell=cell.id,
@@ -209,6 +222,14 @@ def _new_benchmark(context: Context, cell: Cell, package: str, name: str) -> Non
             benchmark=name,
             side="base",
             state="new",
-            reason="it does not compile on the baseline, so there is nothing to compare it with",
+            reason=f"it does not compile on the baseline{why}, so there is nothing to compare it with",
         )
     )
+
+
+def _holds(sides: Sides, file: str, package: str, name: str) -> bool:
+    """Whether a test file of the patched tree is the package's and defines the benchmark."""
+    if changed_packages([file]) != [package]:
+        return False
+    text = (sides.patched.tree.root / file).read_text(encoding="utf-8", errors="replace")
+    return f"\nfunc {name}(" in text

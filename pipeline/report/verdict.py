@@ -100,7 +100,7 @@ def _unclear(cells: Sequence[CellReport]) -> Decision | None:
     missing = [cell.id for cell in cells if cell.exercise == "missing"]
     stuck = [cell.id for cell, gate in gates if gate.gate == "compile" and gate.status == "baseline-fails"]
     parts = [_open(unclear, len(found))] if unclear else []
-    parts += [f"{len(lost)} benchmarks are missing"] if lost else []
+    parts += [_missing(lost)] if lost else []
     parts += [f"{len(broken)} gate checks could not run"] if broken else []
     parts += [f"cells did not report: {', '.join(missing)}"] if missing else []
     parts += [f"neither side compiles on {', '.join(stuck)}"] if stuck else []
@@ -125,6 +125,12 @@ def _open(unclear: Sequence[BenchmarkRow], number: int) -> str:
         f"{len(unclear)} of {number} comparisons {'is' if len(unclear) == 1 else 'are'} inconclusive, "
         f"{', '.join(shown)}{more}"
     )
+
+
+def _missing(lost: Sequence[BenchmarkRow]) -> str:
+    more = f", and {len(lost) - 1} more" if len(lost) > 1 else ""
+    are = "1 comparison is missing" if len(lost) == 1 else f"{len(lost)} comparisons are missing"
+    return f"{are}, {lost[0].label} ({lost[0].reason}){more}"
 
 
 def _possible(row: BenchmarkRow) -> str:

@@ -152,7 +152,7 @@ def test_a_read_only_checkout(read_only_checkout: Path, cache: Path, release: Pa
         text=True,
         check=False,
     )
-    assert done.returncode == ExitCode.PASS, done.stderr
+    assert done.returncode in {ExitCode.PASS, ExitCode.INCONCLUSIVE}, done.stderr
 
 
 @pytest.mark.rootonly

@@ -143,6 +143,15 @@ def test_what_fails_on_the_patched_side_alone_is_charged(
     assert (found.side, found.state, found.reason) == ("patched", "failed", reason)
 
 
+@pytest.mark.parametrize("body", ["echo 'panic: boom'; exit 2", "echo PASS", "kill -SEGV $$"])
+def test_what_fails_on_the_baseline_alone_is_missing_with_its_log(
+    processes: None, tmp_path: Path, body: str
+) -> None:
+    found = Bench(tmp_path, body, GOOD).lost()
+    assert (found.side, found.state) == ("base", "missing")
+    assert (tmp_path / "logs" / found.log).is_file()
+
+
 @pytest.mark.parametrize("seed", ["a", "b", "c", "d"])
 def test_what_fails_on_both_sides_is_never_charged(processes: None, tmp_path: Path, seed: str) -> None:
     """Whichever side happens to go first."""

@@ -136,6 +136,9 @@ def test_a_lost_benchmark_is_never_no_change(state: Any, verdict: str) -> None:
     )
     report = build(gate(), CALM, lost, ended(), DONE, file=bench(0.0))
     assert report.verdict == verdict
+    assert (state == "missing") == (
+        "1 comparison is missing, runtime.X (patched: panic: x)" in report.headline
+    )
     assert [row.verdict for row in report.cells[0].benchmarks] == [state]
 
 

@@ -150,6 +150,7 @@ def test_the_command_fails_when_the_gate_does(
     (tmp_path / "matrix.yml").write_text((ROOT / "matrix.yml").read_text(encoding="utf-8"), encoding="utf-8")
     code = self_test.main(tmp_path, base=None)
     shown = capsys.readouterr().out
+    assert (tmp_path / "runs").is_dir()
     assert code == (ExitCode.PASS if right else ExitCode.PATCH_FAILS)
     assert ("WRONG" in shown) != right
     assert "slower-3" in shown
@@ -164,3 +165,8 @@ def test_the_self_test_measures_long_enough_to_know_a_size() -> None:
     found = selftest.profile(quick)
     assert found.rounds >= 40
     assert dataclasses.replace(found, name="x").benchmark_timeout == quick.benchmark_timeout
+
+
+def test_a_folder_with_something_in_it_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "matrix.yml").write_text((ROOT / "matrix.yml").read_text(encoding="utf-8"), encoding="utf-8")
+    assert self_test.main(tmp_path, base=None, out=str(tmp_path)) == ExitCode.USAGE
