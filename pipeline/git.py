@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline import proc
@@ -50,11 +50,26 @@ def env(ceiling: Path) -> dict[str, str]:
 
 
 def run(
-    shell: proc.Shell, name: str, arguments: Sequence[str], *, cwd: Path, stdin: bytes = b""
+    shell: proc.Shell,
+    name: str,
+    arguments: Sequence[str],
+    *,
+    cwd: Path,
+    stdin: bytes = b"",
+    extra: Mapping[str, str] | None = None,
+    timeout: float = TIMEOUT,
+    merge: bool = True,
 ) -> proc.Result:
-    """``git ARGUMENTS`` in ``cwd``, which is treated as standing outside every repository."""
+    """``git ARGUMENTS`` in ``cwd``, which is treated as standing outside every repository. ``extra`` are
+    further variables; they win."""
     return shell.run(
-        name, ["git", *_PINNED, *arguments], env=env(cwd.parent), cwd=cwd, timeout=TIMEOUT, stdin=stdin
+        name,
+        ["git", *_PINNED, *arguments],
+        env={**env(cwd.parent), **(extra or {})},
+        cwd=cwd,
+        timeout=timeout,
+        stdin=stdin,
+        merge=merge,
     )
 
 

@@ -118,6 +118,22 @@ class Go:
         return list(_json_stream(result.stdout))
 
 
+    def platforms(self, shell: proc.Shell) -> tuple[Platform, ...]:
+        """Every GOOS/GOARCH that this release knows, by ``go tool dist list``."""
+        result = shell.run(
+            "dist-list",
+            self.command("tool", "dist", "list"),
+            env=self.env(),
+            cwd=self.root / "src",
+            timeout=LIST_TIMEOUT,
+            merge=False,
+        )
+        if not result.ok:
+            raise HostError(f"go tool dist list failed:\n{result.tail}", hint=f"the log is {result.log}")
+        pairs = (line.split("/") for line in result.stdout.split())
+        return tuple(Platform(goos=goos, goarch=goarch) for goos, goarch in pairs)
+
+
 def _json_stream(text: str) -> Iterator[dict[str, Any]]:
     decoder = json.JSONDecoder()
     at = 0
@@ -130,6 +146,17 @@ def _json_stream(text: str) -> Iterator[dict[str, Any]]:
         yield value
 
 
+def patched_version(base: str, series: str, digest: str) -> str:
+    """The version of a patched toolchain, without the ``go`` prefix: ``1.27.3-my-series.1a2b3c4d``.
+
+    A suffix after ``-`` is what go.dev/doc/toolchain#name gives to custom toolchains: go.mod lines and
+    ``go/version`` see 1.27.3. The ``digest`` of the tree is in it because a release's tools name themselves
+    in Go's build cache by their version alone: two states of a series must not share one there.
+    """
+    # Development versions have a date behind: 1.28-devel_0123456789 Thu Jan 1 …, devel go1.24-0123456 Thu …
+    return re.sub(r"\d+\.\d\S*", lambda found: f"{found.group(0)}-{series}.{digest[:8]}", base, count=1)
+
+
 def read_version(root: Path) -> str:
     """The release named by a tree's VERSION file, without the ``go`` prefix; '' where there is none."""
     try:
@@ -137,10 +164,3 @@ def read_version(root: Path) -> str:
     except (OSError, UnicodeDecodeError):
         return ""
     return first.removeprefix("go") if re.fullmatch(r"go\d[\w.+ -]*", first) else ""
-
-
-def release_flags(root: Path) -> str:
-    """The GOFLAGS with which this tree's own cmd/dist builds release tools; '' where it sets none."""
-    text = (root / "src/cmd/dist/build.go").read_text(encoding="utf-8")
-    found = re.search(r'"GOFLAGS=(-trimpath[^"]*)"', text)
-    return found.group(1) if found else ""

@@ -123,6 +123,19 @@ class ToolchainReady(Record):
     recipe: str
 
 
+class ToolchainCompared(Record):
+    """Tools that were built here, compared with others of the same release. ``files`` maps a path below
+    GOROOT to same, unsigned (the same without its code signature), differs or missing."""
+
+    kind: Literal["toolchain-compared"] = "toolchain-compared"
+    version: str
+    goos: str
+    goarch: str
+    against: str
+    proven: bool
+    files: dict[str, Literal["same", "unsigned", "differs", "missing"]]
+
+
 class OverlayDropped(Record):
     """A test file of the series that does not compile on the baseline: what it holds is ``new``."""
 
@@ -263,6 +276,7 @@ AnyRecord = Annotated[
     | CellReach
     | GateResult
     | ToolchainReady
+    | ToolchainCompared
     | OverlayDropped
     | BenchmarksChosen
     | PairMeasured

@@ -118,13 +118,17 @@ class Store:
             os.utime(manifest)
         return Entry(kind=kind, key=key, path=path, meta=meta, seconds=seconds, reused=True)
 
+    def known(self, kind: str, inputs: Mapping[str, Any]) -> bool:
+        """Whether the entry for ``inputs`` is there."""
+        return self.lookup(kind, _key(kind, inputs)) is not None
+
     def fill(self, kind: str, inputs: Mapping[str, Any], build: Build) -> Entry:
         """The entry for ``inputs``, built by ``build(folder)`` unless it is there already.
 
         ``build`` gets an empty folder and returns what to remember (JSON values). Two processes that
         want the same entry build it once. Whatever ``build`` raises leaves nothing behind.
         """
-        key = digest({"kind": kind, "layout": LAYOUT, "inputs": inputs})
+        key = _key(kind, inputs)
         if found := self.lookup(kind, key):
             return found
         home = self.area / kind
@@ -170,6 +174,10 @@ class Store:
             yield
         finally:
             lock.release()
+
+
+def _key(kind: str, inputs: Mapping[str, Any]) -> str:
+    return digest({"kind": kind, "layout": LAYOUT, "inputs": inputs})
 
 
 def _sync(folder: Path) -> None:

@@ -104,7 +104,7 @@ class Series:
 @dataclass(frozen=True, kw_only=True)
 class GoTree:
     """A Go tree with a digest over its files. ``manifest`` maps a path to ``sha256`` or
-    ``sha256 x`` for a file with the run bit."""
+    ``sha256 x`` for a file with the run bit. ``built`` is that its tools are there."""
 
     root: Path
     version: str
@@ -112,6 +112,7 @@ class GoTree:
     manifest: Mapping[str, str]
     origin: str = ""
     proof: str = ""
+    built: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +132,8 @@ class Toolchain:
 @dataclass(frozen=True, kw_only=True)
 class TestBinary:
     """A compiled test binary. ``cwd`` is the package's folder in the tree it was built from;
-    ``layout_seed`` what its functions were laid out by, 0 for the linker's own order."""
+    ``layout_seed`` what its functions were laid out by, 0 for the linker's own order. ``sha256`` is '' for
+    one that lives for a round."""
 
     package: str
     side: Side

@@ -45,7 +45,8 @@ def _run(root: Path, base: str | None, out: str, console: Console) -> ExitCode:
     ledger = Ledger(folder / LEDGER)
     shell = shell_for(folder, ledger)
     with console.stage("fetch"):
-        source, _ = source_room.choose(ground.base).fetch(store, shell)
+        source, _ = source_room.choose(ground.base, ground.sources, console.note).fetch(store, shell)
+        source_room.require_built(source)
     place = Place(
         builder=build.Builder(
             store=store,

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from pipeline.errors import PatchError, UsageError
-from pipeline.flow import measuring
+from pipeline.flow import measuring, proofs
 from pipeline.flow.context import Context
 from pipeline.flow.measuring import Sides
 from pipeline.gates import compile as compile_gate
@@ -59,7 +59,9 @@ def fetch(context: Context) -> GoTree:
     """The baseline's tree, and the toolchain record of the release as it is."""
     with context.stage("fetch"):
         context.progress.step(f"Go {context.plan.base}")
-        tree, _ = source_room.choose(context.plan.base).fetch(context.store, context.shell)
+        source = source_room.choose(context.plan.base, context.plan.sources, context.progress.note)
+        tree, _ = source.fetch(context.store, context.shell)
+        source_room.require_built(tree)
         earlier = [record for record in context.ledger.records if isinstance(record, SourceFetched)]
         if earlier and earlier[-1].digest != tree.digest:
             raise UsageError(
@@ -81,12 +83,17 @@ def fetch(context: Context) -> GoTree:
                 role="base",
                 version=tree.version,
                 digest=build.tools_digest(tree.root, context.plan.host),
-                proof=f"the release as published: {tree.proof}",
+                proof=f"the release as published: {tree.proof}{_rebuilt(context, tree)}",
                 path=str(tree.root),
                 recipe="release",
             )
         )
     return tree
+
+
+def _rebuilt(context: Context, tree: GoTree) -> str:
+    proven = proofs.known(context.store, tree, context.plan.host)
+    return "; its tools were built again from source here, bit for bit (toolchain-verify)" if proven else ""
 
 
 def apply(context: Context, source: GoTree) -> PatchedTree:
@@ -178,7 +185,12 @@ def build_toolchain(context: Context, builder: build.Builder, patched: PatchedTr
     with context.stage("toolchain"):
         context.progress.step(context.plan.profile.toolchain)
         own = build.touches_tools(builder, patched.changed)
-        toolchain = build.build(builder, patched.tree, context.plan.profile.toolchain, own_tools=own)
+        wanted = context.plan.profile.toolchain
+        # The release's own tools carry the release's version in them, whatever the tree says.
+        overlay = wanted == "overlay" and not own
+        name = context.plan.series.name
+        root = patched.tree if overlay else trees.named(context.store, patched.tree, name)
+        toolchain = build.build(builder, root, wanted, own_tools=own)
         context.ledger.append(
             ToolchainReady(
                 role="patched",

@@ -1,4 +1,4 @@
-"""The model of ``matrix.yml``: platforms, profiles, thresholds."""
+"""The model of ``matrix.yml``: platforms, profiles, thresholds, and where Go is fetched from."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from pipeline import config
+from pipeline.source import settings as source_settings
+from pipeline.source.settings import ReleaseSource, Settings, resolve
 from pipeline.stats import sequential
 
 
@@ -91,6 +93,65 @@ class ThresholdEntry(config.ThresholdEntry):
     units: dict[config.UnitName, config.ThresholdEntry] = Field(default={})
 
 
+def _address(key: str, value: str) -> None:
+    # Not as the field's own validator: its message would quote the value, and a password in it.
+    try:
+        source_settings.check_address(value)
+    except ValueError as error:
+        raise ValueError(f"{key} {error}") from error
+
+
+class ArchiveEntry(BaseModel):
+    """Where official archives come from: their index, and the mirrors in the order they are asked."""
+
+    model_config = _STRICT
+    index: str = source_settings.INDEX
+    mirrors: Annotated[list[str], Field(min_length=1, max_length=16)] = list(source_settings.MIRRORS)
+
+    @model_validator(mode="after")
+    def _addresses(self) -> ArchiveEntry:
+        _address("index", self.index)
+        for mirror in self.mirrors:
+            _address("each of mirrors", mirror)
+        return self
+
+
+class GitEntry(BaseModel):
+    """Where commits come from."""
+
+    model_config = _STRICT
+    url: str = source_settings.GIT
+
+    @model_validator(mode="after")
+    def _addresses(self) -> GitEntry:
+        _address("url", self.url)
+        return self
+
+
+class SourcesEntry(BaseModel):
+    """Where Go is fetched from. Paths are relative to the folder of ``matrix.yml``."""
+
+    model_config = _STRICT
+    order: Annotated[list[ReleaseSource], Field(min_length=1)] = list(source_settings.ORDER)
+    archive: ArchiveEntry = ArchiveEntry()
+    git: GitEntry = GitEntry()
+
+    @model_validator(mode="after")
+    def _once(self) -> SourcesEntry:
+        if len(set(self.order)) < len(self.order):
+            raise ValueError("order names a source twice")
+        return self
+
+    def settings(self, root: Path) -> Settings:
+        """What the sources work with; ``root`` is the folder of ``matrix.yml``."""
+        return Settings(
+            order=tuple(self.order),
+            index=resolve(self.archive.index, root),
+            mirrors=tuple(resolve(mirror, root) for mirror in self.archive.mirrors),
+            git=resolve(self.git.url, root),
+        )
+
+
 class MatrixFile(BaseModel):
     """What ``matrix.yml`` may hold."""
 
@@ -101,6 +162,7 @@ class MatrixFile(BaseModel):
     platforms: Annotated[dict[Identifier, PlatformEntry], Field(min_length=1)]
     profiles: dict[ProfileName, ProfileEntry]
     thresholds: dict[ProfileName, ThresholdEntry]
+    sources: SourcesEntry = SourcesEntry()
 
     @model_validator(mode="after")
     def _complete(self) -> MatrixFile:

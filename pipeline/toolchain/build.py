@@ -11,9 +11,10 @@ from typing import Any
 
 from pipeline import proc, tree
 from pipeline.errors import HostError, PatchError
-from pipeline.golang import EXE, Go, release_flags
+from pipeline.golang import Go, read_version
 from pipeline.patch.reach import changed_packages, is_test_file
 from pipeline.store import Store, file_sha256, remove_tree
+from pipeline.toolchain import recipes
 from pipeline.values import GoTree, Platform, Recipe, Toolchain
 
 BUILD_TIMEOUT = 3600.0
@@ -77,19 +78,19 @@ def build(builder: Builder, patched: GoTree, wanted: Recipe, *, own_tools: bool)
             own_tools=False,
             reused=True,
         )
-    recipe = "staged"
-    flags = release_flags(patched.root)
+    release = builder.go(builder.base.root, builder.base.digest)
+    how = recipes.read(builder.shell, release, patched.root, builder.host)
 
     def fill(folder: Path) -> Mapping[str, Any]:
-        proof = _stages(builder, patched, folder, flags, again=own_tools)
+        proof = _stages(builder, patched, folder, how, again=own_tools)
         return {"digest": tools_digest(folder / "tree", builder.host), "proof": proof}
 
     inputs = {
         "tree": patched.digest,
         "base": builder.base.digest,
-        "recipe": recipe,
+        "recipe": "staged",
         "own_tools": own_tools,
-        "flags": flags,
+        "how": how.as_json(),
         "host": str(builder.host),
     }
     entry = builder.store.fill("toolchains", inputs, fill)
@@ -97,21 +98,21 @@ def build(builder: Builder, patched: GoTree, wanted: Recipe, *, own_tools: bool)
         root=entry.path / "tree",
         version=patched.version,
         digest=str(entry.meta["digest"]),
-        recipe=recipe,
+        recipe="staged",
         proof=str(entry.meta["proof"]),
         own_tools=own_tools,
         reused=entry.reused,
     )
 
 
-def _stages(builder: Builder, patched: GoTree, folder: Path, flags: str, *, again: bool) -> str:
+def _stages(builder: Builder, patched: GoTree, folder: Path, how: recipes.Recipe, *, again: bool) -> str:
     """Build the tools; when the series touches them, build with what was built until the hashes stand
     still. Returns the proof in words."""
     tools_by, previous = builder.base.digest, ""
     goroot = patched.root
     for stage in range(1, MAX_STAGES + 1):
         target = folder / ("tree" if not again else f"stage{stage}")
-        _one_stage(builder, builder.go(goroot, tools_by), patched, target, flags, stage)
+        _one_stage(builder, builder.go(goroot, tools_by), patched, target, how, stage)
         now = tools_digest(target, builder.host)
         if not again:
             return "one stage by the release's tools: the series changes nothing that they compute with"
@@ -127,14 +128,32 @@ def _stages(builder: Builder, patched: GoTree, folder: Path, flags: str, *, agai
     )
 
 
-def _one_stage(builder: Builder, go: Go, patched: GoTree, target: Path, flags: str, stage: int) -> None:
-    commands = _commands(builder.base.root, builder.host)
+def _one_stage(
+    builder: Builder, go: Go, patched: GoTree, target: Path, how: recipes.Recipe, stage: int
+) -> None:
     out = target.parent / f"out{stage}"
-    out.mkdir()
+    built = compile_tools(builder, go, how, out, builder.host, f"toolchain-stage{stage}")
+    tree.clone(patched.root, target, [name for name in patched.manifest if name not in built])
+    for name, source in built.items():
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        source.rename(target / name)
+    out.rmdir()
+
+
+def compile_tools(
+    builder: Builder, go: Go, how: recipes.Recipe, out: Path, target: Platform, log: str
+) -> dict[str, Path]:
+    """The tools of ``how``, compiled from ``go``'s own tree for ``target`` into ``out``: the files by their
+    path below GOROOT. PatchError when they do not compile, HostError when the machine stopped it."""
+    out.mkdir(parents=True)
+    version = read_version(go.root)
+    # The release's linker would write the release's version into a tree that has another.
+    flags = how.named(f"go{version}") if version not in {"", builder.base.version} else []
+    commands = [f"cmd/{name}" for name in how.commands]
     result = builder.shell.run(
-        f"toolchain-stage{stage}",
-        go.command("build", f"-p={builder.jobs}", "-o", f"{out}/", *(f"cmd/{name}" for name in commands)),
-        env=go.env(extra={"GOFLAGS": flags}),
+        log,
+        go.command("build", *flags, f"-p={builder.jobs}", "-o", f"{out}/", *commands),
+        env=go.env(target, extra=how.environment),
         cwd=go.root / "src",
         timeout=BUILD_TIMEOUT,
     )
@@ -146,29 +165,13 @@ def _one_stage(builder: Builder, go: Go, patched: GoTree, target: Path, flags: s
         raise PatchError(
             f"the patched toolchain does not build:\n{result.tail}", hint=f"the log is {result.log}"
         )
-    tools = f"pkg/tool/{builder.host.goos}_{builder.host.goarch}"
-    built = {
-        f"bin/{name}{EXE}" if name in {"go", "gofmt"} else f"{tools}/{name}{EXE}": out / f"{name}{EXE}"
-        for name in commands
-    }
-    tree.clone(patched.root, target, [name for name in patched.manifest if name not in built])
-    for name, source in built.items():
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        source.rename(target / name)
-    out.rmdir()
-
-
-def _commands(root: Path, host: Platform) -> list[str]:
-    """The commands of this release, by what its archive carries."""
-    tools = root / "pkg/tool" / f"{host.goos}_{host.goarch}"
-    names = [path.name.removesuffix(EXE) for path in (*tools.iterdir(), *(root / "bin").iterdir())]
-    return sorted(name for name in names if (root / "src/cmd" / name).is_dir())
+    exe = ".exe" if target.goos == "windows" else ""
+    return {recipes.place(name, target): out / f"{name}{exe}" for name in how.commands}
 
 
 def tools_digest(root: Path, host: Platform) -> str:
     """The sha256 (hex) over the files of bin and pkg/tool: the toolchain's identity."""
-    files = [*(root / "bin").iterdir(), *(root / "pkg/tool" / f"{host.goos}_{host.goarch}").iterdir()]
     state = hashlib.sha256()
-    for path in sorted(files):
-        state.update(f"{file_sha256(path)}\t{path.relative_to(root).as_posix()}\n".encode())
+    for name, path in sorted(recipes.tool_files(root, host).items()):
+        state.update(f"{file_sha256(path)}\t{name}\n".encode())
     return state.hexdigest()

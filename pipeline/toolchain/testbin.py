@@ -103,7 +103,7 @@ def relink(shell: proc.Shell, go: Go, binary: TestBinary, seed: int, folder: Pat
             f"the tests of {binary.package} could not be linked again:\n{result.tail}",
             hint=f"the log is {result.log}; layout: fixed in matrix.yml does without",
         )
-    return dataclasses.replace(binary, path=path, sha256=file_sha256(path), layout_seed=seed)
+    return dataclasses.replace(binary, path=path, sha256="", layout_seed=seed)
 
 
 @dataclass(frozen=True, kw_only=True)

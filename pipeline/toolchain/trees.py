@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import proc, tree
+from pipeline.golang import patched_version
 from pipeline.patch.apply import Applied, apply_series
 from pipeline.patch.reach import is_test_file
 from pipeline.store import Store
@@ -55,6 +56,31 @@ def patched(store: Store, shell: proc.Shell, base: GoTree, series: Series) -> Pa
         applied=applied,
         changed=tuple(tree.changed(base.manifest, manifest)),
         reused=entry.reused,
+    )
+
+
+def named(store: Store, patched_tree: GoTree, series: str) -> GoTree:
+    """The patched tree under a VERSION that says so: what its toolchain is built from."""
+    version = patched_version(patched_tree.version, series, patched_tree.digest)
+
+    def build(folder: Path) -> Mapping[str, Any]:
+        root = folder / "tree"
+        tree.clone(patched_tree.root, root, patched_tree.manifest)
+        tree.detach(root, ["VERSION"])
+        lines = (root / "VERSION").read_text(encoding="utf-8").splitlines()
+        first = version if not version[:1].isdigit() else f"go{version}"
+        (root / "VERSION").write_text("\n".join([first, *lines[1:]]) + "\n", encoding="utf-8")
+        manifest = tree.updated(patched_tree.manifest, root, ["VERSION"])
+        tree.save(manifest, folder / "manifest.json")
+        return {"digest": tree.digest(manifest)}
+
+    entry = store.fill("trees", {"tree": patched_tree.digest, "version": version}, build)
+    return GoTree(
+        root=entry.path / "tree",
+        version=version,
+        digest=str(entry.meta["digest"]),
+        manifest=tree.load(entry.path / "manifest.json"),
+        origin=patched_tree.origin,
     )
 
 

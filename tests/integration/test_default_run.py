@@ -131,13 +131,22 @@ def test_the_patched_toolchain_runs_and_links_statically(report: dict[str, Any],
         "GOFLAGS": "-mod=mod",
     }
     version = subprocess.run([go, "version"], env=env, capture_output=True, text=True, check=True).stdout
-    assert version.startswith("go version go1.27.3 linux/")
+    assert re.match(r"go version go1\.27\.3-kqueue-retry-backoff\.[0-9a-f]{8} linux/", version)
+    assert toolchain["version"] in version
     assert (
         subprocess.run(
             [go, "env", "GOROOT"], env=env, capture_output=True, text=True, check=True
         ).stdout.strip()
         == toolchain["path"]
     )
+    # What parses versions sees the release; what names build results sees the patch.
+    subprocess.run([go, "mod", "init", "example.com/x"], env=env, cwd=tmp_path, check=True)
+    assert "\ngo 1.27" in (tmp_path / "go.mod").read_text(encoding="utf-8")
+    (tmp_path / "go.mod").write_text("module example.com/x\n\ngo 1.27.3\n\ntoolchain go1.27.3\n")
+    name = subprocess.run(
+        [go, "tool", "compile", "-V=full"], env=env, capture_output=True, text=True, check=True
+    )
+    assert toolchain["version"] in name.stdout
     source = tmp_path / "hello.go"
     source.write_text('package main\n\nfunc main() { print("hello\\n") }\n')
     binary = tmp_path / "hello"

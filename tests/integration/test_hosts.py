@@ -20,7 +20,13 @@ pytestmark = pytest.mark.go
 def _no_network(cache: Path) -> dict[str, str]:
     env = {name: value for name, value in environment(cache).items() if not name.startswith("PIP_")}
     # Nothing listens on the discard port.
-    return {**env, "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_CONFIG_FILE": os.devnull}
+    nowhere = "http://127.0.0.1:9"
+    return {
+        **env,
+        "PIP_INDEX_URL": f"{nowhere}/simple",
+        "PIP_CONFIG_FILE": os.devnull,
+        "HTTPS_PROXY": nowhere,  # nor go.dev, where a release is looked for next
+    }
 
 
 def test_no_network(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from pipeline.stats import pairs
 from pipeline.stats.decision import Verdict
 from pipeline.stats.paired import ShiftSummary
 from pipeline.suites import selftest as suite
+from pipeline.values import GoTree
 
 ROOT = Path(__file__).resolve().parents[2]
 FNV = """\
@@ -141,10 +142,10 @@ def test_the_command_fails_when_the_gate_does(
     class Source:
         def check(self) -> None: ...
 
-        def fetch(self, *_: object) -> tuple[None, None]:
-            return None, None
+        def fetch(self, *_: object) -> tuple[GoTree, bool]:
+            return GoTree(root=tmp_path, version="1.27.3", digest="", manifest={}), True
 
-    monkeypatch.setattr("pipeline.source.base.choose", lambda _: Source())
+    monkeypatch.setattr("pipeline.source.base.choose", lambda *_: Source())
     monkeypatch.setattr(selftest, "run", lambda *_: outcomes(right))
     monkeypatch.setattr(exclusive, "_lock_path", lambda: tmp_path / "lock")
     (tmp_path / "matrix.yml").write_text((ROOT / "matrix.yml").read_text(encoding="utf-8"), encoding="utf-8")

@@ -10,7 +10,8 @@ import pytest
 from pipeline import proc
 from pipeline.errors import HostError, UsageError
 from pipeline.golang import EXE
-from pipeline.source.base import choose
+from pipeline.source.archive import ArchiveRelease
+from pipeline.source.base import FirstOf, choose
 from pipeline.source.local import LocalTree
 from pipeline.source.wheel import WheelRelease
 from pipeline.store import Store
@@ -97,7 +98,8 @@ def test_what_is_no_file_is_left_out(root: Path, store: Store, shell: proc.Shell
 def test_a_release_is_fetched(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     found = choose(base)
-    assert isinstance(found, WheelRelease)
+    assert isinstance(found, FirstOf)
+    assert [type(source) for source in found.sources.values()] == [WheelRelease, ArchiveRelease]
     assert found.version == base.removeprefix("go")
 
 

@@ -1,0 +1,1 @@
+"""What a machine lacks for this project, and what on it is a trap."""

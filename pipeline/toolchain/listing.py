@@ -1,0 +1,85 @@
+"""What is installed where, and whether it is still what was installed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pipeline.errors import HostError
+from pipeline.toolchain import copying, registry
+from pipeline.toolchain import journal as book
+from pipeline.toolchain.beside import Beside
+from pipeline.toolchain.build import tools_digest
+from pipeline.toolchain.journal import Identity, Journal
+from pipeline.toolchain.registry import Place
+from pipeline.values import Platform
+
+# unchanged: every file is what was installed; tools: bin or pkg/tool differ; files: others do;
+# other: what lies there is not what was installed; gone: nothing lies there.
+State = Literal["unchanged", "tools", "files", "other", "gone"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One place. ``backups`` are the trees that were there before, newest first."""
+
+    path: str
+    replaced: bool
+    version: str
+    series: str
+    digest: str
+    run: str
+    state: State
+    backups: tuple[str, ...]
+
+
+def rows(root: Path, host: Platform) -> list[Row]:
+    """Every known place. Those of which nothing is left are shown once more and forgotten."""
+    found = []
+    for place in registry.read(root):
+        beside = Beside(goroot=Path(place.path))
+        row = _row(place, beside, host)
+        if row is None or (row.state == "gone" and not row.backups):
+            registry.drop(root, place.path)
+        if row:
+            found.append(row)
+    return found
+
+
+def _row(place: Place, beside: Beside, host: Platform) -> Row | None:
+    """The place, or None for one at which no install came to its end."""
+    try:
+        journal = book.read(beside)
+    except HostError:
+        journal = Journal()
+    identity = journal.done[-1].identity if journal.done else place.identity
+    identity = identity or book.identity_of(beside.goroot)
+    if identity is None:
+        return None
+    names = [one.backup for one in reversed(journal.done)]
+    backups = [str(path) for name in names if (path := beside.goroot.with_name(name)).is_dir()]
+    return Row(
+        path=place.path,
+        replaced=place.replaced,
+        version=identity.version,
+        series=identity.series,
+        digest=identity.digest,
+        run=identity.run,
+        state=state(beside.goroot, identity, host),
+        backups=tuple(backups),
+    )
+
+
+def state(goroot: Path, identity: Identity, host: Platform) -> State:
+    """See ``State``. Reads every file."""
+    if not goroot.exists():
+        return "gone"
+    if book.identity_of(goroot) != identity:
+        return "other"
+    if copying.unchanged(goroot, identity):
+        return "unchanged"
+    try:
+        return "files" if tools_digest(goroot, host) == identity.digest else "tools"
+    except OSError:
+        return "tools"

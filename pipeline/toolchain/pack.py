@@ -1,0 +1,93 @@
+"""A toolchain packed as the official archives are: ``go/…`` in a tar.gz, or a zip for Windows.
+
+The same tree gives the same bytes: names sorted, owner 0, modes 644 and 755, and every time that of the
+release, from its VERSION file.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import re
+import tarfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.toolchain import recipes
+from pipeline.values import GoTree, Platform
+
+# Zip files cannot tell of an earlier time.
+_EPOCH = dt.datetime(1980, 1, 1, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """One file of the archive: its path below ``go/``, where its bytes are, whether it is run."""
+
+    name: str
+    path: Path
+    executable: bool
+
+
+def archive_name(version: str, target: Platform) -> str:
+    """``go1.27.3-my-series.darwin-arm64.tar.gz``: the tree's digest, which the version carries at its end,
+    is left to ``go version``."""
+    short = re.sub(r"\.[0-9a-f]{8}$", "", version)
+    kind = "zip" if target.goos == "windows" else "tar.gz"
+    return f"go{short}.{target.goos}-{target.goarch}.{kind}"
+
+
+def members(tree: GoTree, host: Platform, built: Mapping[str, Path]) -> Iterator[Member]:
+    """The files of ``tree`` without the tools of ``host``, and those ``built`` (by their path below GOROOT)
+    in their place; in the order of the names."""
+    own = recipes.tool_files(tree.root, host)
+    found = {
+        name: Member(name=name, path=tree.root / name, executable=value.endswith(" x"))
+        for name, value in tree.manifest.items()
+        if name not in own
+    }
+    found |= {name: Member(name=name, path=path, executable=True) for name, path in built.items()}
+    return (found[name] for name in sorted(found))
+
+
+def released(root: Path) -> dt.datetime:
+    """The time in a tree's VERSION file; 1980 where there is none."""
+    text = (root / "VERSION").read_text(encoding="utf-8")
+    found = re.search(r"^time (\S+)$", text, re.MULTILINE)
+    return max(dt.datetime.fromisoformat(found.group(1)), _EPOCH) if found else _EPOCH
+
+
+def write(archive: Path, files: Iterator[Member], when: dt.datetime) -> None:
+    """Write the archive; its kind is by its name."""
+    if archive.suffix == ".zip":
+        _write_zip(archive, files, when)
+    else:
+        _write_tar(archive, files, when)
+
+
+def _write_tar(archive: Path, files: Iterator[Member], when: dt.datetime) -> None:
+    with (
+        archive.open("wb") as raw,
+        gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=6, mtime=0) as stream,
+        tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as target,
+    ):
+        for member in files:
+            info = tarfile.TarInfo(f"go/{member.name}")
+            info.size = member.path.stat().st_size
+            info.mode = 0o755 if member.executable else 0o644
+            info.mtime = int(when.timestamp())
+            with member.path.open("rb") as source:
+                target.addfile(info, source)
+
+
+def _write_zip(archive: Path, files: Iterator[Member], when: dt.datetime) -> None:
+    date_time = when.astimezone(dt.UTC).timetuple()[:6]
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as target:
+        for member in files:
+            info = zipfile.ZipInfo(f"go/{member.name}", date_time)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.create_system = 3  # the same on every host: Unix, which has modes
+            info.external_attr = (0o100755 if member.executable else 0o100644) << 16
+            target.writestr(info, member.path.read_bytes())

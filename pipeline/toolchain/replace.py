@@ -1,0 +1,214 @@
+"""Putting a toolchain in a place: a list of steps, each of which can be undone.
+
+The new tree is made beside the place and checked there; two renames put it in. What fails or is killed
+on the way is undone by ``recovery``. The journal is written before each step, and the write that ends it
+is the moment from which the install counts.
+
+Run on Linux. On Windows a folder in which a file is open cannot be renamed: the install fails there and
+is undone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import HostError, InterruptedRunError, PipelineError
+from pipeline.toolchain import beside as room
+from pipeline.toolchain import copying, preflight, recovery, verify
+from pipeline.toolchain import journal as book
+from pipeline.toolchain.beside import Beside
+from pipeline.toolchain.candidate import Checked
+from pipeline.toolchain.copying import Likeness
+from pipeline.toolchain.journal import Identity, Journal, Pending, Replaced
+from pipeline.toolchain.verify import Expected
+
+Watch = Callable[[str], None]
+LAST = "write the journal"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Old:
+    """The tree that is replaced: its version, and the digest of its tools."""
+
+    version: str
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One install. ``old`` is None for a new place. ``watch`` is told each step before it begins."""
+
+    beside: Beside
+    checked: Checked
+    identity: Identity
+    expected: Expected
+    old: Old | None
+    work: Path
+    watch: Watch
+
+    @property
+    def goroot(self) -> Path:
+        """Where the toolchain goes."""
+        return self.beside.goroot
+
+    @property
+    def new(self) -> Path:
+        """Where it is made."""
+        return self.beside.new(self.identity.stamp)
+
+    @property
+    def backup(self) -> Path | None:
+        """Where the old one goes, if there is one."""
+        return self.beside.backup(self.identity.stamp) if self.old else None
+
+    def pending(self, step: str) -> Pending:
+        """The journal's entry while ``step`` is under way."""
+        return Pending(
+            action="install",
+            stamp=self.identity.stamp,
+            step=step,
+            new=self.new.name,
+            backup=self.backup.name if self.backup else None,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What is done, and how."""
+
+    name: str
+    act: Callable[[], None]
+
+
+def steps(job: Job) -> tuple[Step, ...]:
+    """The install, from top to bottom."""
+    return (
+        Step(name="copy the toolchain", act=lambda: _copy(job)),
+        Step(name="read the copy back", act=lambda: copying.check(job.checked, job.new)),
+        Step(name="verify the copy", act=lambda: verify.check(job.new, job.expected, job.work)),
+        Step(name="have it on disk", act=lambda: room.sync_tree(job.new)),
+        Step(name="see that nothing runs from the old one", act=lambda: _unused(job)),
+        Step(name="set the old one aside", act=lambda: _set_aside(job)),
+        Step(name="put the new one in its place", act=lambda: _put(job)),
+        Step(name="verify it in its place", act=lambda: verify.check(job.goroot, job.expected, job.work)),
+    )
+
+
+def run(job: Job) -> None:
+    """Do every step; what fails is undone before the error is raised."""
+    journal = book.read(job.beside)
+
+    def enter(step: str) -> None:
+        book.write(job.beside, journal.model_copy(update={"pending": job.pending(step)}))
+
+    perform(job.beside, steps(job), enter, lambda: _commit(job, journal), job.watch, "install")
+
+
+def perform(
+    beside: Beside,
+    todo: tuple[Step, ...],
+    enter: Callable[[str], None],
+    commit: Callable[[], None],
+    watch: Watch,
+    action: str,
+) -> None:
+    """Do the steps with the journal one ahead, then ``commit``. Whatever is raised until then undoes
+    them."""
+    at = todo[0].name
+    try:
+        for step in todo:
+            at = step.name
+            enter(step.name)
+            watch(step.name)
+            step.act()
+        at = LAST
+        watch(at)
+        commit()
+    except BaseException as error:
+        told = _undone(beside, action, at, error)
+        if told is error:
+            raise
+        raise told from error
+
+
+def _copy(job: Job) -> None:
+    likeness = Likeness(root=job.goroot if job.old else None)
+
+    def each(done: int, total: int) -> None:
+        job.watch(f"copy the toolchain: {done} of {total} files")
+
+    copying.copy(job.checked, job.new, job.identity, likeness, each)
+
+
+def _unused(job: Job) -> None:
+    if job.old:
+        preflight.refuse_users(job.goroot, preflight.users(job.goroot))
+
+
+def _set_aside(job: Job) -> None:
+    if job.backup:
+        room.rename(job.goroot, job.backup)
+    elif job.goroot.is_dir():
+        job.goroot.rmdir()  # --to may name a folder that is there and empty
+
+
+def _put(job: Job) -> None:
+    room.rename(job.new, job.goroot)
+
+
+def _commit(job: Job, journal: Journal) -> None:
+    if not (job.backup and job.old):
+        book.write(job.beside, journal.model_copy(update={"pending": None}))
+        return
+    last = Replaced(
+        identity=job.identity,
+        backup=job.backup.name,
+        previous=job.old.version,
+        previous_digest=job.old.digest,
+    )
+    book.write(job.beside, Journal(done=(*journal.done, last)))
+
+
+def _undone(beside: Beside, action: str, step: str, error: BaseException) -> BaseException:
+    """Undo, and the error that says both what went wrong and what is now."""
+    try:
+        if step == LAST and book.read(beside).pending is None:
+            return error  # it counts already: an interrupt came a moment too late
+        recovery.recover(beside)
+    except (PipelineError, OSError, KeyboardInterrupt) as second:
+        kind = InterruptedRunError if isinstance(second, KeyboardInterrupt) else HostError
+        return kind(
+            f"the {action} at {beside.goroot} failed ({step}: {_why(error)}) and could not be undone: "
+            f"{_why(second)}",
+            meaning=f"what lies beside it is all there: see {beside.goroot.parent} and {beside.journal}",
+            hint="mend the cause; ./inv toolchain-list then undoes it",
+        )
+    return explained(beside.goroot, action, step, error)
+
+
+def explained(goroot: Path, action: str, step: str, error: BaseException) -> BaseException:
+    """The error after everything was undone. Pure; a bug stays the bug that it is."""
+    back = f"it was undone: {goroot} is as it was before, nothing of the {action} is left"
+    if isinstance(error, KeyboardInterrupt | InterruptedRunError):
+        return InterruptedRunError(f"interrupted ({step})", meaning=back)
+    if isinstance(error, PipelineError):
+        meaning = f"{error.meaning}\n  {back}" if error.meaning else back
+        return type(error)(f"the {action} failed ({step}): {error.what}", meaning=meaning, hint=error.hint)
+    if isinstance(error, OSError):
+        return HostError(
+            f"the {action} failed ({step}): {_why(error)}",
+            meaning=back,
+            hint="mend that (more space, permission), and run this again",
+        )
+    error.add_note(back)
+    return error
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, PipelineError):
+        return error.what
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return str(error) or type(error).__name__

@@ -1,0 +1,51 @@
+"""An install or rollback that kills itself: ``python -m tests.integration.killed_install ACTION AT RUN GOROOT
+STORE LIST WORK``. AT is the step at whose start it happens."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from pipeline.golang import host_platform
+from pipeline.store import Store
+from pipeline.toolchain import beside, install, verify
+from pipeline.toolchain.install import Ground, Request
+
+
+def ground(store: Path, root: Path, work: Path, watch: Callable[[str], None]) -> Ground:
+    """What an install stands on, with a build cache that stays, and without waiting for the disk, which a
+    kill does not lose: either would take minutes in all."""
+
+    @contextlib.contextmanager
+    def scratch(store: Store) -> Iterator[Path]:
+        yield work
+
+    def at_once(root: Path) -> None:
+        del root
+
+    verify.scratch = scratch
+    beside.sync_tree = at_once
+    return Ground(store=Store(store), root=root, host=host_platform(), watch=watch, note=print)
+
+
+def main(action: str, at: str, run: str, goroot: str, *places: str) -> None:
+    """See the module."""
+
+    def watch(step: str) -> None:
+        if step == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    store, root, work = map(Path, places)
+    made = ground(store, root, work, watch)
+    if action == "install":
+        install.install(Request(run=Path(run), replace=goroot), made)
+    else:
+        install.roll_back(goroot, made)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

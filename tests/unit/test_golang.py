@@ -1,0 +1,34 @@
+"""Versions as Go writes and reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.golang import patched_version, read_version
+
+DIGEST = "1a2b3c4d" + "0" * 56
+
+
+@pytest.mark.parametrize(
+    ("base", "expected"),
+    [
+        ("1.27.3", "1.27.3-my-series.1a2b3c4d"),
+        ("1.28rc1", "1.28rc1-my-series.1a2b3c4d"),
+        ("devel go1.24-0123abc Thu Jan 1", "devel go1.24-0123abc-my-series.1a2b3c4d Thu Jan 1"),
+        ("1.28-devel_0123456789 Thu Jan 1", "1.28-devel_0123456789-my-series.1a2b3c4d Thu Jan 1"),
+    ],
+)
+def test_a_patched_version_says_by_what(base: str, expected: str) -> None:
+    assert patched_version(base, "my-series", DIGEST) == expected
+
+
+def test_another_state_of_a_series_has_another_version() -> None:
+    assert patched_version("1.27.3", "s", "a" * 64) != patched_version("1.27.3", "s", "b" * 64)
+
+
+def test_it_is_read_back_from_a_version_file(tmp_path: Path) -> None:
+    version = patched_version("1.27.3", "my-series", DIGEST)
+    (tmp_path / "VERSION").write_text(f"go{version}\ntime 2026-10-19T22:20:36Z\n", encoding="utf-8")
+    assert read_version(tmp_path) == version

@@ -1,0 +1,100 @@
+"""Archives in the form of the official ones: the same tree gives the same bytes."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from pipeline import tree
+from pipeline.toolchain import pack
+from pipeline.values import GoTree, Platform
+
+LINUX, WINDOWS = Platform(goos="linux", goarch="amd64"), Platform(goos="windows", goarch="amd64")
+
+
+@pytest.fixture
+def named(tmp_path: Path) -> GoTree:
+    root = tmp_path / "tree"
+    files = {
+        "VERSION": "go1.27.3-s.1a2b3c4d\ntime 2026-10-19T22:20:36Z\n",
+        "bin/go": "host",
+        "pkg/tool/linux_amd64/vet": "host",
+        "src/a.go": "package a\n",
+        "src/make.bash": "#!/bin/sh\n",
+    }
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    for name in ("bin/go", "pkg/tool/linux_amd64/vet", "src/make.bash"):
+        (root / name).chmod(0o755)
+    manifest = tree.scan(root)
+    return GoTree(root=root, version="1.27.3-s.1a2b3c4d", digest="d", manifest=manifest)
+
+
+def built(tmp_path: Path, target: Platform) -> dict[str, Path]:
+    exe = ".exe" if target == WINDOWS else ""
+    path = tmp_path / f"made{exe}"
+    path.write_text("for the target")
+    return {f"bin/go{exe}": path, f"pkg/tool/{target.goos}_amd64/vet{exe}": path}
+
+
+def test_the_name_is_the_official_form_with_the_series() -> None:
+    version = "1.27.3-kqueue-retry-backoff.1a2b3c4d"
+    darwin = Platform(goos="darwin", goarch="arm64")
+    assert pack.archive_name(version, darwin) == "go1.27.3-kqueue-retry-backoff.darwin-arm64.tar.gz"
+    assert pack.archive_name(version, WINDOWS) == "go1.27.3-kqueue-retry-backoff.windows-amd64.zip"
+
+
+def test_the_hosts_tools_give_way_to_the_targets(named: GoTree, tmp_path: Path) -> None:
+    found = {one.name: one for one in pack.members(named, LINUX, built(tmp_path, WINDOWS))}
+    assert list(found) == [
+        "VERSION",
+        "bin/go.exe",
+        "pkg/tool/windows_amd64/vet.exe",
+        "src/a.go",
+        "src/make.bash",
+    ]
+    assert [one.name for one in found.values() if one.executable] == [
+        "bin/go.exe",
+        "pkg/tool/windows_amd64/vet.exe",
+        "src/make.bash",
+    ]
+
+
+def test_a_tar_of_the_same_tree_has_the_same_bytes(named: GoTree, tmp_path: Path) -> None:
+    archives = [tmp_path / name for name in ("one.tar.gz", "two.tar.gz")]
+    for archive in archives:
+        files = pack.members(named, LINUX, built(tmp_path, LINUX))
+        pack.write(archive, files, pack.released(named.root))
+        os.utime(named.root / "src/a.go", (1, 1))
+    assert archives[0].read_bytes() == archives[1].read_bytes()
+    with tarfile.open(archives[0]) as found:
+        infos = {info.name: info for info in found.getmembers()}
+        source = found.extractfile("go/bin/go")
+        assert source is not None
+        assert source.read() == b"for the target"
+    assert all(name.startswith("go/") for name in infos)
+    assert {(info.uid, info.gid, info.uname, info.gname) for info in infos.values()} == {(0, 0, "", "")}
+    assert {int(info.mtime) for info in infos.values()} == {1792448436}
+    assert (infos["go/src/a.go"].mode, infos["go/bin/go"].mode) == (0o644, 0o755)
+
+
+def test_a_zip_of_the_same_tree_has_the_same_bytes(named: GoTree, tmp_path: Path) -> None:
+    archives = [tmp_path / name for name in ("one.zip", "two.zip")]
+    for archive in archives:
+        pack.write(archive, pack.members(named, LINUX, built(tmp_path, WINDOWS)), pack.released(named.root))
+    assert archives[0].read_bytes() == archives[1].read_bytes()
+    with zipfile.ZipFile(archives[0]) as found:
+        assert found.testzip() is None
+        assert found.read("go/bin/go.exe") == b"for the target"
+        assert found.getinfo("go/src/a.go").date_time == (2026, 10, 19, 22, 20, 36)
+        assert found.getinfo("go/bin/go.exe").external_attr >> 16 == 0o100755
+
+
+def test_a_tree_without_a_time_gets_the_earliest_that_a_zip_can_tell(tmp_path: Path) -> None:
+    (tmp_path / "VERSION").write_text("devel go1.28\n")
+    assert pack.released(tmp_path).year == 1980
