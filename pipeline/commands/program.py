@@ -56,7 +56,7 @@ class Program(invoke.Program):
 
 
 # Tasks that take plain words, and the option that Invoke knows them by.
-_VARIADIC = {"compare": "inputs", "self-bench": "what"}
+_VARIADIC = {"compare": "inputs", "self-bench": "what", "toolchain-rollback": "goroot"}
 
 
 def spread(words: list[str]) -> list[str]:

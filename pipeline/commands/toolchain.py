@@ -16,12 +16,12 @@ from pipeline.console import Console
 from pipeline.errors import ExitCode, UsageError
 from pipeline.flow.context import LATEST, latest
 from pipeline.golang import host_platform
+from pipeline.install import install as room
+from pipeline.install import listing, registry
+from pipeline.install.install import Ground, Installed, Request, RolledBack
+from pipeline.install.listing import Row
+from pipeline.install.verify import spelled
 from pipeline.store import Store, default_root
-from pipeline.toolchain import install as room
-from pipeline.toolchain import listing, registry
-from pipeline.toolchain.install import Ground, Installed, Request, RolledBack
-from pipeline.toolchain.listing import Row
-from pipeline.toolchain.verify import spelled
 
 _STATES = {
     "unchanged": "unchanged",

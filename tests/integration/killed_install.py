@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pipeline.golang import host_platform
+from pipeline.install import beside, install, verify
+from pipeline.install.install import Ground, Request
 from pipeline.store import Store
-from pipeline.toolchain import beside, install, verify
-from pipeline.toolchain.install import Ground, Request
 
 
 def ground(store: Path, root: Path, work: Path, watch: Callable[[str], None]) -> Ground:

@@ -17,10 +17,10 @@ import pytest
 from pipeline import tree
 from pipeline.errors import ExitCode, HostError
 from pipeline.golang import host_platform
-from pipeline.toolchain import beside, install, preflight, rollback
+from pipeline.install import beside, install, preflight, rollback
+from pipeline.install.install import Ground, Request
+from pipeline.install.replace import LAST
 from pipeline.toolchain.build import tools_digest
-from pipeline.toolchain.install import Ground, Request
-from pipeline.toolchain.replace import LAST
 from tests.integration.harness import RELEASE, ROOT, command, environment
 from tests.integration.killed_install import ground as made_ground
 

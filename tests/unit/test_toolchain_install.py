@@ -26,9 +26,8 @@ from pipeline.errors import (
     UsageError,
 )
 from pipeline.golang import EXE, host_platform
-from pipeline.store import Store
-from pipeline.toolchain import beside as room
-from pipeline.toolchain import (
+from pipeline.install import beside as room
+from pipeline.install import (
     candidate,
     copying,
     install,
@@ -41,11 +40,12 @@ from pipeline.toolchain import (
     replace,
     verify,
 )
-from pipeline.toolchain.beside import Beside
+from pipeline.install.beside import Beside
+from pipeline.install.install import Ground, Request
+from pipeline.install.journal import Pending
+from pipeline.install.recovery import There
+from pipeline.store import Store
 from pipeline.toolchain.build import tools_digest
-from pipeline.toolchain.install import Ground, Request
-from pipeline.toolchain.journal import Pending
-from pipeline.toolchain.recovery import There
 
 HOST = host_platform()
 posix = pytest.mark.skipif(not proc.POSIX, reason="POSIX modes and links")

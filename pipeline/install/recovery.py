@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pipeline.install import beside as room
+from pipeline.install import journal as book
+from pipeline.install.beside import Beside
+from pipeline.install.journal import Journal, Pending, Replaced
 from pipeline.store import remove_tree
-from pipeline.toolchain import beside as room
-from pipeline.toolchain import journal as book
-from pipeline.toolchain.beside import Beside
-from pipeline.toolchain.journal import Journal, Pending, Replaced
 
 Role = Literal["goroot", "new", "backup", "aside"]
 # A rename, or the removal of what is named first.

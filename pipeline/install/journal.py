@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from pipeline.errors import HostError
-from pipeline.toolchain import beside as room
-from pipeline.toolchain.beside import Beside
+from pipeline.install import beside as room
+from pipeline.install.beside import Beside
 
 # Lies at the top of each installed tree: says what it is, and tells it from all others.
 MARKER = "gopatch.json"

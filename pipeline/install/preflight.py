@@ -13,8 +13,8 @@ from pathlib import Path
 
 from pipeline.errors import HostError, UsageError
 from pipeline.golang import EXE, read_version
-from pipeline.toolchain import owners
-from pipeline.toolchain.owners import Owner
+from pipeline.install import owners
+from pipeline.install.owners import Owner
 from pipeline.values import Platform
 
 SIDE_BY_SIDE = "install side by side: leave --replace out, and put that folder's bin first on PATH"

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import HostError, InterruptedRunError, PipelineError
-from pipeline.toolchain import beside as room
-from pipeline.toolchain import copying, preflight, recovery, verify
-from pipeline.toolchain import journal as book
-from pipeline.toolchain.beside import Beside
-from pipeline.toolchain.candidate import Checked
-from pipeline.toolchain.copying import Likeness
-from pipeline.toolchain.journal import Identity, Journal, Pending, Replaced
-from pipeline.toolchain.verify import Expected
+from pipeline.install import beside as room
+from pipeline.install import copying, preflight, recovery, verify
+from pipeline.install import journal as book
+from pipeline.install.beside import Beside
+from pipeline.install.candidate import Checked
+from pipeline.install.copying import Likeness
+from pipeline.install.journal import Identity, Journal, Pending, Replaced
+from pipeline.install.verify import Expected
 
 Watch = Callable[[str], None]
 LAST = "write the journal"

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from pipeline.errors import HostError, NothingToDoError
 from pipeline.golang import Go, host_platform
-from pipeline.toolchain import beside as room
-from pipeline.toolchain import copying, preflight, recovery, verify
-from pipeline.toolchain import journal as book
-from pipeline.toolchain.beside import Beside
-from pipeline.toolchain.journal import Journal, Pending, Replaced
-from pipeline.toolchain.replace import Step, Watch, perform
-from pipeline.toolchain.verify import Expected
+from pipeline.install import beside as room
+from pipeline.install import copying, preflight, recovery, verify
+from pipeline.install import journal as book
+from pipeline.install.beside import Beside
+from pipeline.install.journal import Journal, Pending, Replaced
+from pipeline.install.replace import Step, Watch, perform
+from pipeline.install.verify import Expected
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,8 @@ from typing import Any
 from pipeline import tree
 from pipeline.errors import HostError, NothingToDoError, UsageError
 from pipeline.golang import EXE
+from pipeline.install.journal import MARKER
 from pipeline.toolchain.build import tools_digest
-from pipeline.toolchain.journal import MARKER
 from pipeline.values import Platform
 
 REPORT = "report.json"

@@ -10,8 +10,8 @@ import platformdirs
 from pydantic import ValidationError
 
 from pipeline.errors import HostError
-from pipeline.toolchain import beside
-from pipeline.toolchain.journal import Identity, Stored
+from pipeline.install import beside
+from pipeline.install.journal import Identity, Stored
 
 NAME = "registry.json"
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from pipeline import tree
 from pipeline.errors import HostError
-from pipeline.toolchain import journal
-from pipeline.toolchain.candidate import Checked
-from pipeline.toolchain.journal import MARKER, Identity
+from pipeline.install import journal
+from pipeline.install.candidate import Checked
+from pipeline.install.journal import MARKER, Identity
 
 FILE, PROGRAM, FOLDER = 0o644, 0o755, 0o755
 EVERY = 1000

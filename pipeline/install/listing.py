@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.errors import HostError
-from pipeline.toolchain import copying, registry
-from pipeline.toolchain import journal as book
-from pipeline.toolchain.beside import Beside
+from pipeline.install import copying, registry
+from pipeline.install import journal as book
+from pipeline.install.beside import Beside
+from pipeline.install.journal import Identity, Journal
+from pipeline.install.registry import Place
 from pipeline.toolchain.build import tools_digest
-from pipeline.toolchain.journal import Identity, Journal
-from pipeline.toolchain.registry import Place
 from pipeline.values import Platform
 
 # unchanged: every file is what was installed; tools: bin or pkg/tool differ; files: others do;

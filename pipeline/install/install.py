@@ -14,19 +14,19 @@ from pathlib import Path
 
 from pipeline.errors import HostError, NothingToDoError, PipelineError, UsageError
 from pipeline.golang import Go, read_version
+from pipeline.install import beside as room
+from pipeline.install import candidate as candidates
+from pipeline.install import copying, preflight, recovery, registry, replace, rollback, verify
+from pipeline.install import journal as book
+from pipeline.install.beside import Beside
+from pipeline.install.candidate import Candidate, Checked
+from pipeline.install.journal import Identity
+from pipeline.install.preflight import Space
+from pipeline.install.registry import Place
+from pipeline.install.replace import Job, Old
+from pipeline.install.verify import Expected
 from pipeline.store import Store
-from pipeline.toolchain import beside as room
-from pipeline.toolchain import candidate as candidates
-from pipeline.toolchain import copying, preflight, recovery, registry, replace, rollback, verify
-from pipeline.toolchain import journal as book
-from pipeline.toolchain.beside import Beside
 from pipeline.toolchain.build import tools_digest
-from pipeline.toolchain.candidate import Candidate, Checked
-from pipeline.toolchain.journal import Identity
-from pipeline.toolchain.preflight import Space
-from pipeline.toolchain.registry import Place
-from pipeline.toolchain.replace import Job, Old
-from pipeline.toolchain.verify import Expected
 from pipeline.values import Platform
 
 

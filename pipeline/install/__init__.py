@@ -1,0 +1,1 @@
+"""Putting a patched toolchain in its place, and taking it back."""
