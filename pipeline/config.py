@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 
 from pipeline.errors import UsageError
 
@@ -34,9 +34,13 @@ def _percent(value: object) -> float:
 def _unit(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z%][\w%./-]{0,39}", value):
         raise ValueError("should be a unit such as sec/op or B/op")
+    if value in _TIDIED:
+        raise ValueError(f"should be {_TIDIED[value]}: benchmarks are compared in benchstat's units")
     return value
 
 
+# What the testing package prints, and what it is called once it is read.
+_TIDIED = {"ns/op": "sec/op", "MB/s": "B/s", "ns": "sec", "MB": "B"}
 Percent = Annotated[float, BeforeValidator(_percent)]
 UnitName = Annotated[str, AfterValidator(_unit)]
 
@@ -47,6 +51,12 @@ class ThresholdEntry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
     effect: Percent
     margin: Percent
+
+    @model_validator(mode="after")
+    def _ordered(self) -> ThresholdEntry:
+        if self.margin < self.effect:
+            raise ValueError("margin should not be below effect: what counts could then be called no change")
+        return self
 
 
 @dataclass(frozen=True, kw_only=True)

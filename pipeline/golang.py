@@ -117,7 +117,6 @@ class Go:
             raise HostError(f"go list failed for {target}:\n{result.tail}", hint=f"the log is {result.log}")
         return list(_json_stream(result.stdout))
 
-
     def platforms(self, shell: proc.Shell) -> tuple[Platform, ...]:
         """Every GOOS/GOARCH that this release knows, by ``go tool dist list``."""
         result = shell.run(

@@ -161,8 +161,9 @@ class BenchmarksChosen(Record):
 
 
 class PairMeasured(Record):
-    """Both sides of one benchmark in one round. ``size`` is the length of the cell's benchfmt file
-    in bytes after it, so that a resumed run can drop what a killed one left half-written."""
+    """Both sides of one benchmark in one round. ``size`` is the length of the cell's benchfmt file in bytes
+    after it, and ``sha256`` that of those bytes: a resumed run drops what a killed one left half-written, and
+    notices what was changed since."""
 
     kind: Literal["pair"] = "pair"
     cell: str
@@ -171,7 +172,22 @@ class PairMeasured(Record):
     round: int
     order: list[Side]
     size: int
+    sha256: str
     seconds: float
+
+
+class BenchmarkRetried(Record):
+    """One process of a benchmark failed, and a later try of the same round did not. Never forgotten: a patch
+    that crashes now and then is a patch that crashes."""
+
+    kind: Literal["benchmark-retried"] = "benchmark-retried"
+    cell: str
+    package: str
+    benchmark: str
+    round: int
+    side: Side
+    reason: str
+    log: str = ""
 
 
 class BenchmarkLost(Record):
@@ -280,6 +296,7 @@ AnyRecord = Annotated[
     | OverlayDropped
     | BenchmarksChosen
     | PairMeasured
+    | BenchmarkRetried
     | BenchmarkLost
     | Screened
     | NoiseFloor

@@ -32,9 +32,11 @@ class Place:
     folder: Path
     conditions: Mapping[str, object]
 
-    def file(self, target: Target) -> Path:
-        """The sessions of one benchmark, a JSON line each."""
-        key = digest({"package": target.package, "benchmark": target.benchmark, **self.conditions})
+    def file(self, target: Target, binary: str) -> Path:
+        """The sessions of one benchmark of one test ``binary`` (its sha256), a JSON line each: what is called
+        the same in another series may be something else."""
+        named = {"package": target.package, "benchmark": target.benchmark, "binary": binary}
+        key = digest({**named, **self.conditions})
         return self.folder / f"{key}.jsonl"
 
 
@@ -43,7 +45,7 @@ def measure(setup: Setup, targets: Sequence[Target], place: Place) -> list[Noise
 
     A benchmark that gives no number here has no floor; the measurement proper will say why.
     """
-    short = [target for target in targets if _count(_sessions(place.file(target))) < ENOUGH_PAIRS]
+    short = [target for target in targets if _count(_sessions(_file(setup, place, target))) < ENOUGH_PAIRS]
     fresh: dict[Target, Values] = {}
     for number in range(1, setup.profile.noise_rounds + 1):
         for target in schedule.shuffled(setup.seed, -number, short):
@@ -53,8 +55,12 @@ def measure(setup: Setup, targets: Sequence[Target], place: Place) -> list[Noise
             for key, pair in _pair(setup, target).items():
                 fresh.setdefault(target, {}).setdefault(key, []).append(pair)
     for target, values in fresh.items():
-        _append(place.file(target), values)
+        _append(_file(setup, place, target), values)
     return [record for target in targets for record in _records(setup, target, place)]
+
+
+def _file(setup: Setup, place: Place, target: Target) -> Path:
+    return place.file(target, setup.binaries["base"][target.package].sha256)
 
 
 def _pair(setup: Setup, target: Target) -> dict[tuple[str, str], tuple[float, float]]:
@@ -81,7 +87,7 @@ def _values(sample: runner.Sample) -> dict[tuple[str, str], float]:
 
 
 def _records(setup: Setup, target: Target, place: Place) -> list[NoiseFloor]:
-    sessions = _sessions(place.file(target))
+    sessions = _sessions(_file(setup, place, target))
     found = []
     for key in sorted({key for session in sessions for key in session}):
         floor = floor_stats.assess([session[key] for session in sessions if key in session])

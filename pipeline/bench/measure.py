@@ -7,6 +7,7 @@ file's length; a run that was killed is resumed by cutting the file back to the 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -18,8 +19,17 @@ from pipeline.bench import machine, runner, schedule
 from pipeline.console import Progress
 from pipeline.errors import HostError, UsageError
 from pipeline.golang import Go
-from pipeline.records import BenchmarkLost, PairMeasured, Record, RoundEnded, Screened, Side
+from pipeline.records import (
+    BenchmarkLost,
+    BenchmarkRetried,
+    PairMeasured,
+    Record,
+    RoundEnded,
+    Screened,
+    Side,
+)
 from pipeline.stats import analysis, pairs
+from pipeline.store import file_sha256
 from pipeline.values import SIDES, Cell, Profile, TestBinary
 
 # A benchmark is lost when this many further pairs fail as well.
@@ -127,24 +137,32 @@ def _more(
 
 def _restore(setup: Setup, history: Sequence[Record]) -> _State:
     state = _State()
-    size = 0
     for record in history:
         if isinstance(record, PairMeasured) and record.cell == setup.cell.id:
             state.done.add((Target(record.package, record.benchmark), record.round))
-            size = record.size
         elif isinstance(record, BenchmarkLost) and record.cell == setup.cell.id:
             state.lost.add(Target(record.package, record.benchmark))
         elif isinstance(record, Screened) and record.cell == setup.cell.id:
             state.screenings.append(analysis.Screening(rounds=record.rounds, flagged=tuple(record.flagged)))
     setup.file.parent.mkdir(parents=True, exist_ok=True)
     setup.file.touch()
-    if setup.file.stat().st_size < size:
+    restore_file(setup.file, setup.cell.id, history)
+    return state
+
+
+def restore_file(file: Path, cell: str, history: Sequence[Record]) -> None:
+    """Cut off what was half-written when a run was killed. UsageError when the rest is not what was measured,
+    by the last pair's record."""
+    pairs_ = [record for record in history if isinstance(record, PairMeasured) and record.cell == cell]
+    size = pairs_[-1].size if pairs_ else 0
+    data = file.read_bytes()[:size] if file.exists() else b""
+    if pairs_ and hashlib.sha256(data).hexdigest() != pairs_[-1].sha256:
         raise UsageError(
-            f"{setup.file} is shorter than its ledger says: it was changed after it was written",
+            f"{file} is not what was measured: it was changed after it was written",
             hint="start a new run without --resume",
         )
-    os.truncate(setup.file, size)
-    return state
+    if file.exists():
+        os.truncate(file, size)
 
 
 def _series(setup: Setup) -> list[pairs.PairedSeries]:
@@ -174,10 +192,12 @@ def _pair(setup: Setup, binaries: Binaries, state: _State, target: Target, numbe
     order = schedule.side_order(setup.seed, target.benchmark, number)
     started = time.monotonic()
     samples, failures = _both(setup, binaries, target, order)
+    earlier: list[Mapping[Side, runner.SampleError]] = []
     for _ in range(REPEATS):
-        # One failure may be a flake or the machine's: a whole new pair decides, as with tests.
+        # One failure may be a flake: a whole new pair decides, as with tests. It is said all the same.
         if not failures or any(error.host for error in failures.values()):
             break
+        earlier.append(failures)
         samples, failures = _both(setup, binaries, target, order)
     for error in failures.values():
         if error.host:
@@ -189,8 +209,11 @@ def _pair(setup: Setup, binaries: Binaries, state: _State, target: Target, numbe
         state.lost.add(target)
         setup.record(_lost(setup.cell, target, failures))
         return
+    for failed in earlier:
+        for side, error in failed.items():
+            setup.record(_retried(setup.cell, target, number, side, error))
     # The baseline stands first whichever ran first (the record says): benchstat compares with the first.
-    size = _append(setup.file, "".join(samples[side].text(side, number) for side in SIDES))
+    size, sha256 = _append(setup.file, "".join(samples[side].text(side, number) for side in SIDES))
     state.done.add((target, number))
     setup.record(
         PairMeasured(
@@ -200,6 +223,7 @@ def _pair(setup: Setup, binaries: Binaries, state: _State, target: Target, numbe
             round=number,
             order=list(order),
             size=size,
+            sha256=sha256,
             seconds=round(time.monotonic() - started, 3),
         )
     )
@@ -221,13 +245,28 @@ def _both(
     return samples, failures
 
 
-def _append(path: Path, text: str) -> int:
-    """Add to the file in one write, through to the disk; its length then."""
+def _append(path: Path, text: str) -> tuple[int, str]:
+    """Add to the file in one write, through to the disk; its length then, and the sha256 of all of it."""
     with path.open("ab") as stream:
         stream.write(text.encode())
         stream.flush()
         os.fsync(stream.fileno())
-        return stream.tell()
+        size = stream.tell()
+    return size, file_sha256(path)
+
+
+def _retried(
+    cell: Cell, target: Target, number: int, side: Side, error: runner.SampleError
+) -> BenchmarkRetried:
+    return BenchmarkRetried(
+        cell=cell.id,
+        package=target.package,
+        benchmark=target.benchmark,
+        round=number,
+        side=side,
+        reason=error.reason,
+        log=error.log.name if error.log else "",
+    )
 
 
 def _lost(cell: Cell, target: Target, failures: Mapping[Side, runner.SampleError]) -> BenchmarkLost:

@@ -13,7 +13,7 @@ from pathlib import Path
 from pipeline.commands import entry
 from pipeline.console import Console
 from pipeline.errors import ExitCode, InterruptedRunError, PipelineError, UsageError
-from pipeline.flow import environment, folder, stages
+from pipeline.flow import environment, folder, measuring, stages
 from pipeline.flow.context import LEDGER, Context, check_resumable, only_run, open_folder, shell_for
 from pipeline.ledger import Ledger
 from pipeline.plan import plan as plan_room
@@ -22,6 +22,7 @@ from pipeline.records import RunEnded, RunResumed, RunStarted
 from pipeline.report import model, text
 from pipeline.report.model import RunReport
 from pipeline.store import Store, default_root
+from pipeline.values import Cell
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -74,6 +75,8 @@ def _run_in(where: Path, resumed: bool, plan: Plan, options: Options, console: C
         progress=console,
         jobs=options.jobs or environment.cores(),
     )
+    if resumed:
+        measuring.restore(context)
     ledger.append(RunResumed() if resumed else _started(context, options.request))
     folder.write(where, ledger.records)  # starts out as "did not finish"
     return _execute(context, console)
@@ -121,7 +124,8 @@ def _execute(context: Context, console: Console) -> RunReport:
     _end(context, started, message, code)
     report = folder.write(context.folder, context.ledger.records)
     if isinstance(failure, InterruptedRunError):
-        console.note(f"nothing is lost: ./inv patch-validate --resume goes on with {context.folder}")
+        out = shlex.quote(f"--out={context.folder}")
+        console.note(f"nothing is lost; this goes on with it:\n  {report.started.command} {out} --resume")
     return report
 
 
@@ -145,6 +149,12 @@ def _shortest(where: Path, root: Path) -> str:
         return str(where)
 
 
+def _conditions(cell: Cell) -> str:
+    words = [f"{name}={value}" for name, value in cell.parameters.items()]
+    words += [f"pinned to CPU {', '.join(map(str, cell.pin))}"] if cell.pin else []
+    return f"; {', '.join(words)}" if words else ""
+
+
 def _show_plan(plan: Plan, options: Options) -> None:
     if options.json:
         sys.stdout.write(json.dumps(plan.as_json(), indent=2, ensure_ascii=False) + "\n")
@@ -159,8 +169,11 @@ def _show_plan(plan: Plan, options: Options) -> None:
         f"toolchain {profile.toolchain}",
         *(
             f"cell      {cell.id}: {'measured here' if cell.native else 'compiled'}, if it is reached"
+            f"{_conditions(cell)}"
             for cell in plan.cells
         ),
+        f"decision  a change counts from {100 * plan.threshold.effect:g} %, no change means within "
+        f"±{100 * plan.threshold.margin:g} %; at most {profile.max_seconds} s for what is open",
         *(f"tests     {package}: {', '.join(names)}" for package, names in plan.series.tests.items()),
         *(f"measure   {package}: {', '.join(names)}" for package, names in plan.series.benchmarks.items()),
         "stages    fetch, apply, reach, compile, toolchain, test binaries, test, benchmarks, report",

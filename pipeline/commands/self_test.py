@@ -67,9 +67,14 @@ def _run(root: Path, base: str | None, out: str, console: Console) -> ExitCode:
     with exclusive(console.note):
         outcomes = selftest.run(place, lambda _: None)
     sys.stdout.write(_table(outcomes))
-    wrong = [one for one in outcomes if not one.right]
-    sys.stdout.write(_conclusion(wrong, folder, root))
-    return ExitCode.PATCH_FAILS if wrong else ExitCode.PASS
+    sys.stdout.write(_conclusion(outcomes, folder, root))
+    states = {one.state for one in outcomes}
+    if "wrong" in states:
+        return ExitCode.PATCH_FAILS
+    return ExitCode.INCONCLUSIVE if "undecided" in states else ExitCode.PASS
+
+
+_WORDS = {"right": "right", "undecided": "undecided", "wrong": "WRONG"}
 
 
 def _table(outcomes: list[Outcome]) -> str:
@@ -83,7 +88,7 @@ def _table(outcomes: list[Outcome]) -> str:
                 one.expected,
                 _found(one.verdict),
                 pairs,
-                "right" if one.right else "WRONG",
+                _WORDS[one.state],
             )
         )
     return "\n" + "".join(line.rstrip() + "\n" for line in rows)
@@ -104,14 +109,22 @@ def _found(verdict: Verdict | None) -> str:
     return f"{word} {estimate:+.1f} % [{low:+.1f}, {high:+.1f}]"
 
 
-def _conclusion(wrong: list[Outcome], folder: Path, root: Path) -> str:
+def _conclusion(outcomes: list[Outcome], folder: Path, root: Path) -> str:
+    wrong, undecided = (
+        ", ".join(f"{one.case} {one.unit}" for one in outcomes if one.state == state)
+        for state in ("wrong", "undecided")
+    )
     where = folder
     with contextlib.suppress(ValueError):
         where = folder.relative_to(root)
-    if not wrong:
-        return f"\nThe gate fires when it must, and only then. Samples and logs: {where}\n"
-    names = ", ".join(dict.fromkeys(f"{one.case} {one.unit}" for one in wrong))
-    return (
-        f"\nThe gate is wrong about {names}: do not trust verdicts from this machine as it is now.\n"
-        f"./inv doctor says what disturbs it; samples and logs: {where}\n"
-    )
+    if wrong:
+        return (
+            f"\nThe gate is wrong about {wrong}: do not trust verdicts from this machine as it is now.\n"
+            f"./inv doctor says what disturbs it; samples and logs: {where}\n"
+        )
+    if undecided:
+        return (
+            f"\nNothing is wrong, but this machine could not decide {undecided}: it is too restless for such "
+            f"changes as it is now.\n./inv doctor says what disturbs it; samples and logs: {where}\n"
+        )
+    return f"\nThe gate fires when it must, and only then. Samples and logs: {where}\n"

@@ -65,9 +65,18 @@ def run(context: Context, cell: Cell, sides: Sides) -> None:
         )
         with exclusive(context.progress.note):
             targets = _targets(context, cell, sides, plan.series.benchmarks or _chosen(context, setup, sides))
+            if not targets:
+                context.progress.note("  nothing to measure: no benchmark that both sides have")
+                return
             before, meter = _check(context, cell), machine.Meter.start()
             measure.measure(_with_floors(context, setup, targets), targets, list(context.ledger.records))
             _check(context, cell, before, meter.usage())
+
+
+def restore(context: Context) -> None:
+    """Before a resumed run is reported on: every benchfmt file as it was when its last pair was recorded."""
+    for cell in context.plan.cells:
+        measure.restore_file(context.bench_file(cell.id), cell.id, context.ledger.records)
 
 
 def _check(

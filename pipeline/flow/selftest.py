@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pipeline.bench import measure
 from pipeline.bench.measure import Target
@@ -27,6 +28,7 @@ from pipeline.values import Cell, Profile, Threshold
 THRESHOLD = Threshold(effect=0.01, margin=0.02)
 # An estimate whose interval leaves the truth out, as one in twenty may, must still be as near as this.
 TOLERANCE = 0.01
+State = Literal["right", "undecided", "wrong"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,13 +47,19 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """One unit of one case: what had to be found, what was, and whether that is right."""
+    """One unit of one case: what had to be found, what was, and whether that is right. ``undecided`` is what
+    the data could not say: no proof of anything about the gate."""
 
     case: str
     unit: str
     expected: str
     verdict: Verdict | None
-    right: bool
+    state: State
+
+    @property
+    def right(self) -> bool:
+        """Whether the gate did what it had to."""
+        return self.state == "right"
 
 
 def profile(like: Profile) -> Profile:
@@ -107,20 +115,21 @@ def _outcome(case: Case, unit: str, change: float, verdict: Verdict | None) -> O
     if 0 < abs(change) < math.inf:
         expected += f" by {100 * abs(change):.0f} %"
     return Outcome(
-        case=case.name, unit=unit, expected=expected, verdict=verdict, right=_is_right(change, verdict)
+        case=case.name, unit=unit, expected=expected, verdict=verdict, state=judged(change, verdict)
     )
 
 
-def _is_right(change: float, verdict: Verdict | None) -> bool:
+def judged(change: float, verdict: Verdict | None) -> State:
+    """Whether a verdict is right where the true change is ``change``."""
     if verdict is None:  # the benchmark was lost
-        return False
-    if change == 0:
-        # Noise may hide that nothing changed; it must never be called a change.
-        return verdict.word in {"no-change", "inconclusive"}
-    if verdict.word != ("worse" if change > 0 else "better"):
-        return False
+        return "wrong"
+    if verdict.word == "inconclusive":
+        return "undecided"
+    expected = "no-change" if change == 0 else "worse" if change > 0 else "better"
+    if verdict.word != expected:
+        return "wrong"
     found = verdict.summary
-    if change == math.inf:
-        return found.estimate == math.inf
+    if change in {0, math.inf}:
+        return "right" if change == 0 or found.estimate == math.inf else "wrong"
     covered = found.low <= math.log1p(change) <= found.high
-    return covered or abs(math.expm1(found.estimate) - change) <= TOLERANCE
+    return "right" if covered or abs(math.expm1(found.estimate) - change) <= TOLERANCE else "wrong"

@@ -271,22 +271,23 @@ def run_tests(context: Context, cell: Cell, sides: Sides) -> None:
             )
 
 
-def _ran(context: Context, cell: Cell) -> bool:
-    """Whether a test or a benchmark of the series came to a result on the cell."""
-    return any(
-        (isinstance(record, GateResult) and record.gate == "test" and record.status != "skipped")
-        or isinstance(record, (PairMeasured, BenchmarkLost))
-        for record in context.ledger.records
-        if getattr(record, "cell", "") == cell.id
-    )
+def _ran(context: Context, cell: Cell) -> str:
+    """What of the series came to a result on the cell, in words; '' for nothing."""
+    found = [record for record in context.ledger.records if getattr(record, "cell", "") == cell.id]
+    if any(isinstance(record, (PairMeasured, BenchmarkLost)) for record in found):
+        return "ran natively on this host"
+    if any(isinstance(r, GateResult) and r.gate == "test" and r.status != "skipped" for r in found):
+        return "its tests ran natively on this host; no benchmark was measured"
+    return ""
 
 
 def conclude(context: Context, reach: Mapping[str, Reach]) -> None:
     """Say of every cell how far it was exercised."""
     for cell in context.plan.cells:
         found = reach[cell.id]
-        if cell.native and _ran(context, cell):
-            level, reason = "measured", "ran natively on this host"
+        ran = _ran(context, cell) if cell.native else ""
+        if ran:
+            level, reason = "measured", ran
         elif cell.native and found.reached:
             level, reason = "compiled", "no test or benchmark of the series ran on this host"
         elif found.reached:

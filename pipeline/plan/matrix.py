@@ -60,6 +60,8 @@ class PlatformEntry(BaseModel):
     def _once(self) -> PlatformEntry:
         if len(set(self.pin)) < len(self.pin):
             raise ValueError("pin names a CPU twice")
+        if not re.fullmatch(r"[1-9]\d{0,3}", self.parameters.get("GOMAXPROCS", "1")):
+            raise ValueError('GOMAXPROCS should be a number such as "2"')
         return self
 
 

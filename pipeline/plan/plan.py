@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline import config, store
+from pipeline.bench import runner
 from pipeline.errors import UsageError
 from pipeline.golang import host_platform
 from pipeline.patch import series as series_room
@@ -110,12 +111,14 @@ def ground(request: Request) -> Ground:
     source_room.choose(base, sources).check()
     host = host_platform()
     entry = matrix.profiles[request.profile]
+    cells = _select(_cells(matrix, host), request.cells)
+    _check_pin(cells)
     return Ground(
         matrix=matrix,
         limits=matrix.thresholds[request.profile],
         base=base,
         profile=Profile(name=request.profile, **entry.model_dump()),
-        cells=_select(_cells(matrix, host), request.cells),
+        cells=cells,
         host=host,
         sources=sources,
     )
@@ -141,6 +144,14 @@ def make(request: Request) -> Plan:
         host=found.host,
         sources=found.sources,
     )
+
+
+def _check_pin(cells: Sequence[Cell]) -> None:
+    """HostError for a CPU that this machine does not have, before anything is built for it."""
+    for cell in cells:
+        if cell.native:
+            with runner.pinned(cell.pin):
+                pass
 
 
 def _check_range(series: Series, base: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.records import BenchmarksChosen, GateResult
+from pipeline.records import BenchmarkRetried, BenchmarksChosen, GateResult
 from pipeline.report.benchmarks import BenchmarkRow
 from pipeline.report.machine import MachineReport
 
@@ -12,7 +12,7 @@ from pipeline.report.machine import MachineReport
 @dataclass(frozen=True, kw_only=True)
 class CellReport:
     """One cell: how far it was exercised, its gates and its benchmarks. ``choice`` is what was chosen to be
-    measured, where the series names nothing."""
+    measured, where the series names nothing; ``retried`` are processes that failed once."""
 
     id: str
     goos: str
@@ -23,3 +23,10 @@ class CellReport:
     benchmarks: tuple[BenchmarkRow, ...]
     machine: MachineReport | None = None
     choice: BenchmarksChosen | None = None
+    retried: tuple[BenchmarkRetried, ...] = ()
+
+    @property
+    def crashing(self) -> tuple[BenchmarkRetried, ...]:
+        """Failures of benchmarks that failed on the patched side alone."""
+        base = {(one.package, one.benchmark) for one in self.retried if one.side == "base"}
+        return tuple(one for one in self.retried if (one.package, one.benchmark) not in base)

@@ -146,6 +146,11 @@ def machine_lines(cell: CellReport) -> list[str]:
         )
     if found and found.steal is not None:
         lines.append(f"A hypervisor took at most {100 * found.steal:.1f} % of a round.")
+    for one in cell.retried:
+        lines.append(
+            f"{one.package}.{one.benchmark} failed in round {one.round} on the {one.side} side, and not when "
+            f"it was tried again: {one.reason} (logs/{one.log})."
+        )
     moved = [row for row in cell.benchmarks if math.isfinite(row.drift)]
     if moved:
         most = max(moved, key=lambda row: abs(row.drift))
@@ -158,6 +163,8 @@ def machine_lines(cell: CellReport) -> list[str]:
 
 def verdict(row: BenchmarkRow) -> str:
     """The verdict in words, with its resolution."""
+    if row.verdict == "no-change" and row.q <= 0.05 and math.isfinite(row.ratio) and row.phase != "exact":
+        return f"changed by {100 * (row.ratio - 1):+.1f} %, less than what counts"
     if row.verdict == "no-change":
         if row.phase == "exact" or row.absolute == 0:
             return "no change"

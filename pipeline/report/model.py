@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from pipeline.records import (
     BenchmarkLost,
+    BenchmarkRetried,
     BenchmarksChosen,
     CellEnded,
     CommandRan,
@@ -137,6 +138,7 @@ def _cell(
             [r for r in _of(records, RoundEnded) if r.cell == name],
         ),
         choice=choice,
+        retried=tuple(r for r in _of(records, BenchmarkRetried) if r.cell == name),
     )
 
 
@@ -226,6 +228,7 @@ def _cell_json(cell: CellReport) -> dict[str, Any]:
         "gates": [gate.model_dump(exclude={"kind", "cell"}) for gate in cell.gates],
         "benchmarks": [dataclasses.asdict(row) for row in cell.benchmarks],
         "machine": _machine_json(cell.machine) if cell.machine else None,
+        "retried": [one.model_dump(exclude={"kind", "cell"}) for one in cell.retried],
         "choice": cell.choice.model_dump(exclude={"kind", "cell"}) if cell.choice else None,
     }
 

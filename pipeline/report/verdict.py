@@ -76,11 +76,12 @@ def _worse(cells: Sequence[CellReport]) -> Decision | None:
     worse = [(cell, row) for cell, row in found if row.verdict == "worse"]
     if not crashed and not worse:
         return None
-    parts = [f"{what}: {_names(pairs)}" for what, pairs in (("worse", worse), ("failing", crashed)) if pairs]
+    kinds = (("makes benchmarks worse", worse), ("breaks benchmarks", crashed))
+    parts = [f"{what}: {_names(pairs)}" for what, pairs in kinds if pairs]
     return Decision(
         word="fail",
         code=ExitCode.PATCH_FAILS,
-        headline=f"The patch makes benchmarks {'; '.join(parts)}.",
+        headline=f"The patch {'; it '.join(parts)}.",
         next_step="Find the cause before sending the change: the table below says how each row was decided.",
     )
 
@@ -101,6 +102,7 @@ def _unclear(cells: Sequence[CellReport]) -> Decision | None:
     stuck = [cell.id for cell, gate in gates if gate.gate == "compile" and gate.status == "baseline-fails"]
     parts = [_open(unclear, len(found))] if unclear else []
     parts += [_missing(lost)] if lost else []
+    parts += [_crashing(cells)] if any(cell.crashing for cell in cells) else []
     parts += [f"{len(broken)} gate checks could not run"] if broken else []
     parts += [f"cells did not report: {', '.join(missing)}"] if missing else []
     parts += [f"neither side compiles on {', '.join(stuck)}"] if stuck else []
@@ -108,7 +110,11 @@ def _unclear(cells: Sequence[CellReport]) -> Decision | None:
     if not parts:
         return None
     step = _quieter(cells)
-    if not unclear and not lost:
+    if any(cell.crashing for cell in cells):
+        step = "Find out why the patched side fails now and then: the logs are named below."
+    elif lost:
+        step = "Read below why what is missing gave no number; running again does not mend that."
+    elif not unclear:
         step = "Read the gates below: what they could not check is unknown, not passed."
     return Decision(
         word="inconclusive",
@@ -124,6 +130,16 @@ def _open(unclear: Sequence[BenchmarkRow], number: int) -> str:
     return (
         f"{len(unclear)} of {number} comparisons {'is' if len(unclear) == 1 else 'are'} inconclusive, "
         f"{', '.join(shown)}{more}"
+    )
+
+
+def _crashing(cells: Sequence[CellReport]) -> str:
+    found = [one for cell in cells for one in cell.crashing]
+    first = found[0]
+    times = "once" if len(found) == 1 else f"{len(found)} times"
+    return (
+        f"benchmarks failed {times} on the patched side and never on the baseline, first "
+        f"{first.package}.{first.benchmark.removeprefix('Benchmark')} ({first.reason})"
     )
 
 
@@ -185,6 +201,7 @@ def _passed(cells: Sequence[CellReport]) -> Decision:
 def _benchmarks(rows: Sequence[BenchmarkRow]) -> list[str]:
     better = [row for row in rows if row.verdict == "better"]
     calm = [row for row in rows if row.verdict == "no-change"]
+    bounded = sum(row.absolute not in {None, 0.0} for row in calm)
     reached = max((row.resolution for row in calm if math.isfinite(row.resolution)), default=0.0)
     parts = []
     if better:
@@ -192,9 +209,10 @@ def _benchmarks(rows: Sequence[BenchmarkRow]) -> list[str]:
         parts.append("better: " + ", ".join(f"{row.label} {row.change}" for row in better[:3]) + more)
     if calm:
         limit = f"{100 * reached:.1f} %"
+        rest = f" ({bounded} without a ratio stayed within what counts in their unit)" if bounded else ""
         parts.append(
-            f"no change beyond ±{limit} in the other rows"
+            f"no change beyond ±{limit} in the other rows{rest}"
             if better
-            else f"no benchmark changed by more than {limit}"
+            else f"no benchmark changed by more than {limit}{rest}"
         )
     return parts or ["nothing was measured"]

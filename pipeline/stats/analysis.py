@@ -70,7 +70,7 @@ class _Row:
 def flag(series: Sequence[PairedSeries], screenings: Sequence[Screening], rules: Rules) -> list[Key]:
     """What this screening flags: comparisons not flagged before whose change might be real (within the
     allowed share of false discoveries) and large enough to count. Nothing in a small family."""
-    family = [row for row in _rows(series) if row.settled is None]
+    family = [row for row in _rows(series, rules) if row.settled is None]
     if len(family) <= SMALL_FAMILY:
         return []
     before = _flag_rounds(screenings)
@@ -107,7 +107,7 @@ def judge(
     rounds after the screening that flagged it, and the others can at most be found unchanged. The p-values
     of what may be claimed are corrected together (Holm), each after accounting for repeated looks.
     """
-    rows = _rows(series)
+    rows = _rows(series, rules)
     family = [row for row in rows if row.settled is None]
     small = len(family) <= SMALL_FAMILY
     before = {} if small else _flag_rounds(screenings)
@@ -159,15 +159,13 @@ def _verdict(row: _Row, found: decision.Look, q: float | None, rules: Rules, pha
     return decision.judge(found, q=q, threshold=rules.of(row.key.unit), lower_is_better=lower, phase=phase)
 
 
-def _rows(series: Sequence[PairedSeries]) -> list[_Row]:
+def _rows(series: Sequence[PairedSeries], rules: Rules) -> list[_Row]:
     free = _allocation_free(series)
-    return [_row(one, _floor(one.key, free)) for one in series if one.rounds]
+    return [_row(one, _floor(one.key, free), rules.units.get(one.key.unit)) for one in series if one.rounds]
 
 
-def _row(one: PairedSeries, floor: float | None) -> _Row:
-    settled = None
-    if _deterministic(one):
-        settled = decision.judge_exact(one.base, one.patched, lower_is_better=one.lower_is_better)
+def _row(one: PairedSeries, floor: float | None, threshold: Threshold | None) -> _Row:
+    settled = _exact(one, floor, threshold)
     if settled is None and floor is not None:
         small = decision.judge_difference(
             decision.look(_values(one, floor), "paired"),
@@ -179,6 +177,21 @@ def _row(one: PairedSeries, floor: float | None) -> _Row:
         settled = small if small.word == "no-change" else None
     # Zeros on one side have no ratio: differences say what there is to say.
     return _Row(series=one, values=_values(one, None if one.logs() else floor or 0.0), settled=settled)
+
+
+def _exact(one: PairedSeries, floor: float | None, threshold: Threshold | None) -> Verdict | None:
+    """The verdict of a unit that does not vary within a side, where that is a fact: of as many rounds as a
+    first look has, by more than the unit's floor, and by more than what counts where the unit has a
+    ``threshold`` of its own."""
+    if not _deterministic(one):
+        return None
+    found = decision.judge_exact(one.base, one.patched, lower_is_better=one.lower_is_better)
+    if found is None or found.word == "no-change":
+        return found
+    change = abs(found.summary.estimate)
+    small = threshold is not None and change < math.log1p(threshold.effect)
+    tiny = floor is not None and abs(one.patched[0] - one.base[0]) <= floor
+    return None if small or tiny or len(one.rounds) < sequential.FIRST else found
 
 
 def _values(one: PairedSeries, floor: float | None) -> Values:

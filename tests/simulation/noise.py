@@ -2,7 +2,8 @@
 
 Every model has 2 % of machine noise and .5 % of run noise. ``correlation`` is that of two neighbouring runs'
 machine noise (first-order autoregressive); ``steps`` jumps to a new level with probability .1 a run; heavy
-tails draw both noises from Student's t with 3 degrees of freedom, scaled to the same standard deviation.
+tails draw both noises from Student's t with 3 degrees of freedom, scaled to the same standard deviation; and
+a wave has a period of 8 runs.
 """
 
 from __future__ import annotations
@@ -11,8 +12,6 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
-
-from pipeline.bench.schedule import BLOCKS
 
 Array = npt.NDArray[np.float64]
 Rng = np.random.Generator
@@ -46,12 +45,20 @@ def _steps(rng: Rng, count: int, runs: int) -> Array:
     return levels + RUN * rng.standard_normal((count, runs))
 
 
+def _periodic(rng: Rng, count: int, runs: int) -> Array:
+    """Something else that comes and goes: a wave of 8 runs at a phase of its own."""
+    phase = rng.random((count, 1)) * 2 * np.pi
+    wave = np.sqrt(2) * MACHINE * np.sin(2 * np.pi * np.arange(runs) / 8 + phase)
+    return np.asarray(wave + RUN * rng.standard_normal((count, runs)))
+
+
 Model = Callable[[Rng, int, int], Array]
 MODELS: Mapping[str, Model] = {
     "correlation 0": lambda rng, count, runs: _drifting(rng, count, runs, 0.0, _normal),
     "correlation .5": lambda rng, count, runs: _drifting(rng, count, runs, 0.5, _normal),
     "correlation .9": lambda rng, count, runs: _drifting(rng, count, runs, 0.9, _normal),
     "steps": _steps,
+    "a wave of 8 runs": _periodic,
     "heavy tails, correlation 0": lambda rng, count, runs: _drifting(rng, count, runs, 0.0, _heavy),
     "heavy tails, correlation .5": lambda rng, count, runs: _drifting(rng, count, runs, 0.5, _heavy),
 }
@@ -61,9 +68,7 @@ CORRELATED = ("correlation .5", "correlation .9", "steps", "heavy tails, correla
 def paired_runs(model: Model, rng: Rng, count: int, pairs: int) -> tuple[Array, Array]:
     """Baseline and patched values, (count, pairs) each and with no change, run in the schedule's order."""
     values = model(rng, count, 2 * pairs).reshape(count, pairs, 2)
-    size = len(BLOCKS[0])
-    picks = rng.integers(0, len(BLOCKS), (count, -(-pairs // size)))
-    base_leads = np.asarray(BLOCKS)[picks].reshape(count, -1)[:, :pairs]
+    base_leads = rng.random((count, pairs)) < 0.5
     first, second = values[:, :, 0], values[:, :, 1]
     return np.where(base_leads, first, second), np.where(base_leads, second, first)
 

@@ -58,8 +58,11 @@ class Ends:
     pairs: npt.NDArray[np.int64]
 
 
-def run_alone(base: Array, patched: Array, paired: Bools, *, cap: int, effect: float, margin: float) -> Ends:
-    """One comparison each, judged on all its rounds, looked at until it is decided or the cap is reached."""
+def run_alone(
+    base: Array, patched: Array, paired: Bools, *, cap: int, effect: float, margin: float, size: int = 1
+) -> Ends:
+    """One comparison each, judged on all its rounds, looked at until it is decided or the cap is reached; a
+    member of a family of ``size`` in which nothing else changed."""
     count = len(base)
     word, pairs = np.full(count, 2), np.full(count, cap)
     smallest = np.full(count, np.inf)
@@ -73,7 +76,7 @@ def run_alone(base: Array, patched: Array, paired: Bools, *, cap: int, effect: f
             rows = at[paired[at] == design]
             if not len(rows):
                 continue
-            limit = sequential.level(sequential.FIRST, ALPHA, "paired" if design else "unpaired")
+            limit = sequential.level(sequential.FIRST, ALPHA / size, "paired" if design else "unpaired")
             middle, low, high = bounds(base[rows, :n], patched[rows, :n], design)
             claimed = (smallest[rows] <= limit) & (np.abs(middle) >= np.log1p(effect))
             calm = np.expm1(np.maximum(np.abs(low), np.abs(high))) <= margin

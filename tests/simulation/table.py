@@ -168,6 +168,26 @@ def family_line(size: int, name: str, count: int) -> tuple[str, Families]:
     return row, found
 
 
+# Effect, margin and cap in pairs of matrix.yml's profiles.
+PROFILES = {"quick": (0.05, 0.08, 32), "standard": (0.03, 0.05, 100), "rigorous": (0.01, 0.02, 200)}
+
+
+def between_line(profile: str, count: int) -> str:
+    """A row of the last table: how often changes from the effect threshold to the margin are called none."""
+    effect, margin, cap = PROFILES[profile]
+    cells = []
+    for change in (effect, (effect + margin) / 2, margin):
+        rng = generator("between", profile, change)
+        base, patched = paired_runs(MODELS["correlation .5"], rng, count, cap)
+        paired = np.ones(count, dtype=bool)
+        ends = rules.run_alone(
+            base, patched + np.log1p(change), paired, cap=cap, effect=effect, margin=margin, size=SMALL_FAMILY
+        )
+        same, worse = float((ends.word == 0).mean()), float((ends.word == 1).mean())
+        cells.append(f"+{100 * change:g} %: {same:.2f} / {worse:.2f}")
+    return _line(profile, *cells)
+
+
 def lines(count: int) -> Iterator[str]:
     """The tables as Markdown; ``count`` comparisons a row."""
     yield from _header(
@@ -208,6 +228,10 @@ def lines(count: int) -> Iterator[str]:
     for size in SIZES:
         for name in MODELS:
             yield family_line(size, name, count)[0]
+    yield ""
+    yield from _header("profile", "at the effect threshold", "between", "at the margin")
+    for profile in PROFILES:
+        yield between_line(profile, count // 4)
 
 
 def _header(*titles: str) -> tuple[str, str]:

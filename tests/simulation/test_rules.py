@@ -59,6 +59,16 @@ def test_a_family_in_which_nothing_changed_is_hardly_ever_claimed(size: int, nam
     assert found.power >= 0.95
 
 
+def test_the_profiles_are_those_of_the_matrix() -> None:
+    from pipeline.plan import matrix
+
+    found = matrix.load(Path(__file__).resolve().parents[2] / "matrix.yml")
+    assert {
+        name: (found.thresholds[name].effect, found.thresholds[name].margin, entry.max_rounds)
+        for name, entry in found.profiles.items()
+    } == table.PROFILES
+
+
 # That the simulated rules are the pipeline's.
 
 
@@ -138,6 +148,7 @@ def test_the_table_of_smallest_p_is_made_again_with_another_seed(design: sequent
     [
         pytest.param(lambda count: table.ten_line("correlation .5", count), id="ten"),
         pytest.param(lambda count: table.stopped_line("steps", count)[0], id="stopped"),
+        pytest.param(lambda count: table.between_line("standard", count // 4), id="between"),
         pytest.param(lambda count: table.family_line(8, "correlation .9", count)[0], id="family"),
     ],
 )

@@ -8,17 +8,17 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import pytest
 
 from pipeline import proc, values
-from pipeline.bench import measure, runner, schedule
+from pipeline.bench import floor, measure, runner, schedule
 from pipeline.console import Console
-from pipeline.errors import HostError
+from pipeline.errors import HostError, UsageError
 from pipeline.golang import Go
-from pipeline.records import BenchmarkLost, PairMeasured, Record, RoundEnded, Screened
+from pipeline.records import BenchmarkLost, BenchmarkRetried, PairMeasured, Record, RoundEnded, Screened
 from pipeline.stats.analysis import Rules
 from pipeline.values import SIDES, Cell, Platform, Profile, Threshold
 
@@ -41,12 +41,16 @@ PROFILE = Profile(
 GOOD = "printf 'goos: linux\\npkg: runtime\\nBenchmarkX-2 \\t 10\\t 100 ns/op\\nPASS\\n'"
 
 
-def test_each_side_leads_equally_often() -> None:
+def test_the_order_is_a_fair_coin_of_its_own_for_every_pair() -> None:
+    """What makes the test exact: each order as often, and none tells of another one, near or far."""
     for benchmark in ("BenchmarkA", "BenchmarkB"):
-        orders = [schedule.side_order("seed", benchmark, number) for number in range(1, 41)]
-        assert orders.count(("base", "patched")) == 20
-        assert all(orders[k : k + 4].count(("base", "patched")) == 2 for k in range(0, 40, 4))
-    assert len({tuple(schedule.side_order(str(s), "B", n) for n in range(1, 9)) for s in range(20)}) > 5
+        leads = [schedule.side_order("seed", benchmark, n)[0] == "base" for n in range(1, 4001)]
+        assert abs(sum(leads) / 4000 - 0.5) < 0.03
+        for apart in (1, 2, 3, 4, 8):
+            alike = sum(a == b for a, b in zip(leads, leads[apart:], strict=False)) / (4000 - apart)
+            assert abs(alike - 0.5) < 0.03, apart
+    one, two = ([schedule.side_order("seed", name, n) for n in range(1, 2001)] for name in "AB")
+    assert abs(sum(a == b for a, b in zip(one, two, strict=True)) / 2000 - 0.5) < 0.05
 
 
 def test_benchmarks_are_shuffled_anew_each_round() -> None:
@@ -178,6 +182,8 @@ def test_one_failure_is_a_flake_and_not_charged(processes: None, tmp_path: Path,
     records = bench.run()
     assert [record for record in records if isinstance(record, BenchmarkLost)] == []
     assert sum(isinstance(record, PairMeasured) for record in records) == 6
+    (retried,) = [record for record in records if isinstance(record, BenchmarkRetried)]
+    assert (retried.side, retried.round, retried.reason) == (side, 1, "exit status 3")
 
 
 def test_a_failure_is_charged_only_when_it_comes_back_every_time(processes: None, tmp_path: Path) -> None:
@@ -230,6 +236,26 @@ def test_a_resumed_run_cuts_a_half_written_block_and_goes_on(processes: None, tm
     again = bench.run(tuple(pairs[:3]))
     assert [record.round for record in again if isinstance(record, PairMeasured)] == [4, 5, 6]
     assert bench.setup.file.read_bytes() == text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: data.replace(b"100 ns/op", b"900 ns/op", 1),
+        lambda data: b"# a comment\n" + data,
+        lambda data: data[:-40],
+        lambda _: b"",
+    ],
+    ids=["same length", "inserted", "cut", "emptied"],
+)
+def test_a_file_that_was_changed_is_not_resumed(
+    processes: None, tmp_path: Path, change: Callable[[bytes], bytes]
+) -> None:
+    bench = Bench(tmp_path, GOOD, GOOD)
+    pairs = tuple(record for record in bench.run() if isinstance(record, PairMeasured))
+    bench.setup.file.write_bytes(change(bench.setup.file.read_bytes()))
+    with pytest.raises(UsageError, match="is not what was measured"):
+        bench.run(pairs)
 
 
 def test_a_lost_benchmark_stays_lost_after_a_resume(processes: None, tmp_path: Path) -> None:
@@ -346,3 +372,22 @@ def test_every_round_says_what_else_used_the_machine(processes: None, tmp_path: 
     found = [record for record in bench.run() if isinstance(record, RoundEnded)]
     assert [one.round for one in found] == [1, 2, 3, 4, 5, 6]
     assert all(one.elsewhere is not None and one.elsewhere >= 0 for one in found)
+
+
+def test_a_noise_floor_belongs_to_a_binary_and_not_to_a_name(processes: None, tmp_path: Path) -> None:
+    place = floor.Place(folder=tmp_path, conditions={"cpu": "x"})
+    one, again, other = (place.file(TARGET, binary) for binary in ("a" * 64, "a" * 64, "b" * 64))
+    assert one == again != other
+    assert floor.Place(folder=tmp_path, conditions={"cpu": "y"}).file(TARGET, "a" * 64) != one
+
+
+def test_a_floor_is_measured_once_and_known_after(processes: None, tmp_path: Path) -> None:
+    bench = Bench(tmp_path, GOOD, GOOD)
+    profile = dataclasses.replace(PROFILE, noise_rounds=2)
+    setup = dataclasses.replace(bench.setup, runner=dataclasses.replace(bench.setup.runner, profile=profile))
+    place = floor.Place(folder=tmp_path / "noise", conditions={})
+    pairs = [floor.measure(setup, [TARGET], place)[0].pairs for _ in range(2)]
+    assert pairs == [2, 4]
+    (found,) = (tmp_path / "noise").iterdir()
+    found.write_text(found.read_text() + "damaged\n" + '{"values": 3}\n')
+    assert floor.measure(setup, [TARGET], place)[0].pairs == 6

@@ -20,6 +20,7 @@ PAIR = PairMeasured(
     round=3,
     order=["patched", "base"],
     size=12,
+    sha256="0" * 64,
     seconds=0.5,
 )
 RECORDS: list[Record] = [

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import PipelineError, UsageError
+from pipeline.bench import runner
+from pipeline.errors import HostError, PipelineError, UsageError
 from pipeline.golang import EXE
 from pipeline.plan import plan as room
 from pipeline.plan.plan import Plan, Request, make
@@ -50,8 +51,8 @@ def test_the_repositorys_own_matrix(project: Path) -> None:
         ("rounds: 8", "rounds: eight", "profiles.quick.rounds: should be a valid integer (found 'eight')"),
         ("benchtime: 100ms", "benchtime: soon", "profiles.quick.benchtime: should be Go's -benchtime"),
         ("toolchain: overlay", "toolchain: none", "profiles.quick.toolchain: "),
-        ("effect: 3%", "effect: 3", "thresholds.quick.effect: should be a percentage such as 3%"),
-        ("effect: 3%", "effect: 0%", "should be a percentage"),
+        ("effect: 5%", "effect: 3", "thresholds.quick.effect: should be a percentage such as 3%"),
+        ("effect: 5%", "effect: 0%", "should be a percentage"),
         ("goos: windows", "goos: win/dows", "platforms.windows-amd64.goos: should be a GOOS"),
         ("goos: windows", "goose: windows", "platforms.windows-amd64.goose: unknown key; did you mean goos?"),
         (
@@ -66,7 +67,7 @@ def test_the_repositorys_own_matrix(project: Path) -> None:
         ),
         (
             "{goos: windows, goarch: amd64}",
-            "{goos: windows, goarch: amd64, parameters: {GODEBUG: \"x\\ny\"}}",
+            '{goos: windows, goarch: amd64, parameters: {GODEBUG: "x\\ny"}}',
             'should be plain text in quotes, such as "2" or "off"',
         ),
         (
@@ -74,8 +75,19 @@ def test_the_repositorys_own_matrix(project: Path) -> None:
             "{goos: windows, goarch: amd64, parameters: {LD_PRELOAD: x}}",
             "platforms.windows-amd64.parameters.LD_PRELOAD",
         ),
+        (
+            "{goos: windows, goarch: amd64}",
+            '{goos: windows, goarch: amd64, parameters: {GOMAXPROCS: "abc"}}',
+            "GOMAXPROCS should be a number",
+        ),
+        ("effect: 5%, margin: 8%", "effect: 20%, margin: 8%", "margin should not be below effect"),
+        (
+            "{effect: 5%, margin: 8%}",
+            "{effect: 5%, margin: 8%, units: {ns/op: {effect: 1%, margin: 2%}}}",
+            "should be sec/op: benchmarks are compared in benchstat's units",
+        ),
         ("goos: windows, goarch: amd64", "goos: linux, goarch: arm64", "are both linux/arm64"),
-        ("  quick: {effect: 3%, margin: 10%}\n", "", "should both have quick"),
+        ("  quick: {effect: 5%, margin: 8%}\n", "", "should both have quick"),
         ("max_rounds: 100", "max_rounds: 11", "max_rounds should not be below rounds"),
         ("  linux-amd64:", "  Linux AMD64:", "should be lower-case letters"),
         ('base: "1.27.3"', "base: 1.27", "matrix.yml:5:1: base: should be a valid string (found '1.27')"),
@@ -169,3 +181,10 @@ def test_unknown_profile_and_series(project: Path) -> None:
 def test_the_plan_is_json(project: Path) -> None:
     found = plan(project)
     assert found.as_json()["profile"] == dataclasses.asdict(found.profile)
+
+
+@pytest.mark.skipif(not runner.CAN_PIN, reason="this host cannot pin")
+def test_a_cpu_that_is_not_there_is_found_before_anything_is_built(project: Path) -> None:
+    edit(project, "{goos: linux, goarch: amd64}", "{goos: linux, goarch: amd64, pin: [4095]}")
+    with pytest.raises(HostError, match="cannot be pinned to CPU 4095"):
+        plan(project)

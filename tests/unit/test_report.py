@@ -15,6 +15,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from pipeline.errors import ExitCode
 from pipeline.records import (
     BenchmarkLost,
+    BenchmarkRetried,
     BenchmarksChosen,
     CellEnded,
     Exercise,
@@ -512,3 +513,56 @@ def test_a_chosen_benchmark_that_left_nothing_is_missing_and_what_was_left_out_i
     assert "2 were chosen for a budget of 30.0 s, 1 were left out" in text_
     assert "runtime.BenchmarkZ: beyond the time budget" in text_
     assert "BenchmarkZ" in html.render(report, {}, [])
+
+
+# What failed once.
+
+
+def retried(side: str, round_: int = 2) -> BenchmarkRetried:
+    return BenchmarkRetried.model_validate(
+        {
+            "cell": "here",
+            "package": "runtime",
+            "benchmark": "BenchmarkX",
+            "round": round_,
+            "side": side,
+            "reason": "panic: <now and then>",
+            "log": "bench.log",
+        }
+    )
+
+
+def test_a_patched_side_that_crashes_now_and_then_never_passes() -> None:
+    report = build(gate(), retried("patched"), retried("patched", 3), CALM, ended(), DONE, file=bench(0.0))
+    assert outcome(report) == ("inconclusive", ExitCode.INCONCLUSIVE)
+    assert "failed 2 times on the patched side and never on the baseline" in report.headline
+    assert "panic: <now and then>" in report.headline
+    assert "now and then" in report.next_step
+    assert "failed in round 2 on the patched side" in markdown.render(report, {})
+    assert model.as_json(report)["cells"][0]["retried"][0]["log"] == "bench.log"
+
+
+@pytest.mark.parametrize("sides", [("base",), ("base", "patched")])
+def test_what_the_baseline_does_as_well_is_said_and_not_charged(sides: tuple[str, ...]) -> None:
+    report = build(gate(), *map(retried, sides), CALM, ended(), DONE, file=bench(0.0))
+    assert report.verdict == "pass"
+    assert "failed in round 2 on the base side" in markdown.render(report, {})
+
+
+def test_what_was_left_out_is_listed_also_where_nothing_was_measured() -> None:
+    left = BenchmarksChosen(
+        cell="here",
+        chosen=[],
+        left_out=[["runtime", "BenchmarkZ", "beyond the time budget of 30 s"]],
+        budget=30,
+    )
+    report = build(gate(), left, ended(), DONE)
+    assert "runtime.BenchmarkZ: beyond the time budget" in markdown.render(report, {})
+    assert "BenchmarkZ" in html.render(report, {}, [])
+
+
+def test_a_certain_change_below_what_counts_is_not_called_none() -> None:
+    report = build(gate(), CALM, ended(), DONE, file=bench(0.02, rounds=50))
+    (row,) = report.cells[0].benchmarks
+    assert row.verdict == "no-change"
+    assert re.fullmatch(r"changed by \+2\.\d %, less than what counts", markdown.verdict(row))

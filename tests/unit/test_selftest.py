@@ -58,28 +58,28 @@ def verdict(word: str, change: float, half: float = 0.001, phase: str = "all") -
 
 
 @pytest.mark.parametrize(
-    ("true", "word", "found", "half", "right"),
+    ("true", "word", "found", "half", "state"),
     [
-        (0.03, "worse", 0.03, 0.001, True),
-        (0.03, "worse", 0.038, 0.001, True),  # near enough
-        (0.03, "worse", 0.06, 0.04, True),  # covered
-        (0.03, "worse", 0.06, 0.001, False),  # worse, and the size is wrong
-        (0.03, "no-change", 0.03, 0.001, False),  # missed
-        (0.03, "inconclusive", 0.03, 0.05, False),
-        (0.03, "better", -0.03, 0.001, False),
-        (-0.05, "better", -0.05, 0.001, True),
-        (-0.05, "worse", 0.05, 0.001, False),
-        (0.0, "no-change", 0.0, 0.001, True),
-        (0.0, "inconclusive", 0.0, 0.5, True),
-        (0.0, "worse", 0.02, 0.001, False),  # a false alarm
-        (0.0, "better", -0.02, 0.001, False),
-        (math.inf, "worse", math.inf, 0.0, True),
-        (math.inf, "worse", 1.0, 0.0, False),
-        (math.inf, "no-change", 0.0, 0.0, False),
+        (0.03, "worse", 0.03, 0.001, "right"),
+        (0.03, "worse", 0.038, 0.001, "right"),  # near enough
+        (0.03, "worse", 0.06, 0.04, "right"),  # covered
+        (0.03, "worse", 0.06, 0.001, "wrong"),  # worse, and the size is wrong
+        (0.03, "no-change", 0.03, 0.001, "wrong"),  # missed
+        (0.03, "inconclusive", 0.03, 0.05, "undecided"),
+        (0.03, "better", -0.03, 0.001, "wrong"),
+        (-0.05, "better", -0.05, 0.001, "right"),
+        (-0.05, "worse", 0.05, 0.001, "wrong"),
+        (0.0, "no-change", 0.0, 0.001, "right"),
+        (0.0, "inconclusive", 0.0, 0.5, "undecided"),
+        (0.0, "worse", 0.02, 0.001, "wrong"),  # a false alarm
+        (0.0, "better", -0.02, 0.001, "wrong"),
+        (math.inf, "worse", math.inf, 0.0, "right"),
+        (math.inf, "worse", 1.0, 0.0, "wrong"),
+        (math.inf, "no-change", 0.0, 0.0, "wrong"),
     ],
 )
-def test_what_is_right(true: float, word: str, found: float, half: float, right: bool) -> None:
-    assert selftest._is_right(true, verdict(word, found, half)) is right
+def test_what_is_right(true: float, word: str, found: float, half: float, state: str) -> None:
+    assert selftest.judged(true, verdict(word, found, half)) == state
 
 
 def test_a_lost_benchmark_is_wrong_for_every_unit() -> None:
@@ -127,17 +127,29 @@ def test_the_suite_passes_its_own_lint(case: suite.Case) -> None:
     assert lint.check(patch.name, patch.content) == patch.files
 
 
-def outcomes(right: bool) -> list[Outcome]:
+def outcomes(state: selftest.State) -> list[Outcome]:
     found = verdict("worse", 0.03)
     return [
-        Outcome(case="same", unit="sec/op", expected="no change", verdict=None, right=right),
-        Outcome(case="slower-3", unit="sec/op", expected="worse by 3 %", verdict=found, right=True),
+        Outcome(case="same", unit="sec/op", expected="no change", verdict=None, state=state),
+        Outcome(case="slower-3", unit="sec/op", expected="worse by 3 %", verdict=found, state="right"),
     ]
 
 
-@pytest.mark.parametrize("right", [True, False])
+@pytest.mark.parametrize(
+    ("state", "code", "said"),
+    [
+        ("right", ExitCode.PASS, "only then"),
+        ("wrong", ExitCode.PATCH_FAILS, "is wrong about same sec/op"),
+        ("undecided", ExitCode.INCONCLUSIVE, "could not decide same sec/op"),
+    ],
+)
 def test_the_command_fails_when_the_gate_does(
-    right: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    state: selftest.State,
+    code: ExitCode,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
     class Source:
         def check(self) -> None: ...
@@ -146,14 +158,14 @@ def test_the_command_fails_when_the_gate_does(
             return GoTree(root=tmp_path, version="1.27.3", digest="", manifest={}), True
 
     monkeypatch.setattr("pipeline.source.base.choose", lambda *_: Source())
-    monkeypatch.setattr(selftest, "run", lambda *_: outcomes(right))
+    monkeypatch.setattr(selftest, "run", lambda *_: outcomes(state))
     monkeypatch.setattr(exclusive, "_lock_path", lambda: tmp_path / "lock")
     (tmp_path / "matrix.yml").write_text((ROOT / "matrix.yml").read_text(encoding="utf-8"), encoding="utf-8")
-    code = self_test.main(tmp_path, base=None)
+    assert self_test.main(tmp_path, base=None) == code
     shown = capsys.readouterr().out
     assert (tmp_path / "runs").is_dir()
-    assert code == (ExitCode.PASS if right else ExitCode.PATCH_FAILS)
-    assert ("WRONG" in shown) != right
+    assert said in shown
+    assert ("WRONG" in shown) == (state == "wrong")
     assert "slower-3" in shown
     assert "worse +3.0 %" in shown
 

@@ -269,3 +269,31 @@ def test_a_change_of_twenty_percent_is_found(more: int) -> None:
     rng = random.Random(21)
     words = [run(rng, [0.2, 0.0, -0.2, *[0.0] * more]) for _ in range(15)]
     assert all(word[0] == "worse" and word[2] == "better" for word in words)
+
+
+@pytest.mark.parametrize(
+    ("unit", "base", "patched", "word"),
+    [
+        ("B/op", 40960, 41984, "worse"),
+        ("B/op", 40, 50, "no-change"),  # within 16 B
+        ("allocs/op", 2, 3, "worse"),
+        ("allocs/op", 3, 2, "better"),
+    ],
+)
+def test_facts_count_beyond_the_units_floor(unit: str, base: float, patched: float, word: str) -> None:
+    one = series([base] * 12, [patched] * 12, unit=unit)
+    assert analysis.judge([one], [], RULES)[one.key].word == word
+
+
+def test_facts_count_beyond_the_units_own_threshold() -> None:
+    wide = Rules(threshold=RULES.threshold, units={"B/op": Threshold(effect=0.5, margin=0.6)})
+    small, large = (series([1000.0] * 12, [new] * 12, unit="B/op") for new in (1200.0, 1600.0))
+    assert analysis.judge([small], [], wide)[small.key].word == "no-change"
+    assert analysis.judge([large], [], wide)[large.key].word == "worse"
+
+
+def test_a_few_rounds_are_no_fact() -> None:
+    one = series([2.0] * 7, [3.0] * 7, unit="allocs/op")
+    assert analysis.judge([one], [], RULES)[one.key].word == "inconclusive"
+    whole = series([2.0] * 8, [3.0] * 8, unit="allocs/op")
+    assert analysis.judge([whole], [], RULES)[whole.key].word == "worse"
