@@ -15,6 +15,9 @@ Session = Sequence[tuple[float, float]]
 ENOUGH_PAIRS = 48
 # Below this, a pair's own noise outweighs the drift that pairing takes out (docs/statistics.md).
 PAIRING_PAYS = 0.25
+# Below this, the runs of a pair are less alike than distant ones: the unpaired test would take them for
+# independent, and raise false alarms.
+OPPOSED = -0.15
 _NORMAL_MAD = 1.4826
 
 
@@ -35,7 +38,7 @@ class Floor:
     def design(self) -> Design:
         """How comparisons are to be judged here: unpaired only where pairing is known not to pay."""
         known = self.pairs >= ENOUGH_PAIRS and math.isfinite(self.likeness)
-        return "unpaired" if known and self.likeness < PAIRING_PAYS else "paired"
+        return "unpaired" if known and OPPOSED < self.likeness < PAIRING_PAYS else "paired"
 
 
 def assess(sessions: Sequence[Session]) -> Floor | None:

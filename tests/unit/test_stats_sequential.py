@@ -133,6 +133,16 @@ def test_unlike_neighbours_are_judged_unpaired_once_that_is_known() -> None:
     assert (known.design, early.design) == ("unpaired", "paired")
 
 
+def test_runs_that_oppose_each_other_are_judged_paired() -> None:
+    rng = random.Random(11)
+    shifts = [rng.gauss(0, 0.02) for _ in range(200)]
+    pairs = [(math.exp(x + rng.gauss(0, 0.01)), math.exp(-x)) for x in shifts]
+    found = floor.assess([pairs])
+    assert found is not None
+    assert found.likeness < -0.5
+    assert found.design == "paired"
+
+
 def test_likeness_is_taken_within_sessions() -> None:
     """A machine that was faster last week does not make its neighbouring runs alike."""
     rng = random.Random(7)
