@@ -17,7 +17,7 @@ ENOUGH_PAIRS = 48
 PAIRING_PAYS = 0.25
 # Below this, the runs of a pair are less alike than distant ones: the unpaired test would take them for
 # independent, and raise false alarms.
-OPPOSED = -0.15
+OPPOSED = -0.2
 _NORMAL_MAD = 1.4826
 
 
