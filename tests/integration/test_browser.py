@@ -62,6 +62,7 @@ def _page(port: int) -> str:
                 "benchtime": "1x",
             },
             "threshold": {"effect": 0.03, "margin": 0.05},
+            "unit_thresholds": {},
             "cells": [{"id": "here", "goos": "linux", "goarch": "amd64", "native": True}],
         },
     )
