@@ -13,7 +13,7 @@ from pipeline.report import markdown
 from pipeline.report.benchmarks import BenchmarkRow
 from pipeline.report.model import RunReport
 
-PLOT_WIDTH = 220.0
+PLOT_WIDTH = 170.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +54,12 @@ def render(report: RunReport, tables: Mapping[str, str], logs: Sequence[str]) ->
 
 @dataclass(frozen=True, kw_only=True)
 class Plot:
-    """A forest plot: a symmetric percent scale, the margin's edges, and a mark a row (None: no
-    number)."""
+    """A forest plot: a symmetric percent scale, the margin's edges (those of sec/op), and a mark a row (None:
+    no number)."""
 
     limit: float
+    margin: float
+    effect: float
     zero: float
     margin_low: float
     margin_high: float
@@ -65,7 +67,8 @@ class Plot:
 
 
 def _plot(report: RunReport, rows: Sequence[BenchmarkRow]) -> Plot:
-    margin = float(report.plan["threshold"]["margin"])
+    limits = report.plan["unit_thresholds"].get("sec/op", report.plan["threshold"])
+    margin = float(limits["margin"])
     bounds = [abs(bound - 1) for row in rows for bound in (*row.ci, row.ratio) if 0 < bound < math.inf]
     # A wild row must not squeeze all others into a line: what lies beyond is drawn at the edge.
     limit = min(1.1 * max([*bounds, margin]), 4 * margin)
@@ -80,4 +83,12 @@ def _plot(report: RunReport, rows: Sequence[BenchmarkRow]) -> Plot:
         else None
         for row in rows
     )
-    return Plot(limit=limit, zero=x(0), margin_low=x(-margin), margin_high=x(margin), marks=marks)
+    return Plot(
+        limit=limit,
+        margin=margin,
+        effect=float(limits["effect"]),
+        zero=x(0),
+        margin_low=x(-margin),
+        margin_high=x(margin),
+        marks=marks,
+    )
