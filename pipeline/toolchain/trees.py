@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from pipeline.patch.apply import Applied, apply_series
 from pipeline.patch.reach import is_test_file
 from pipeline.store import Store
 from pipeline.values import GoTree, Series
+
+# What cmd/dist writes the version into: it is how compiler and linker name themselves in a build cache.
+_GENERATED = "src/internal/buildcfg/zbootstrap.go"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,19 +66,26 @@ def patched(store: Store, shell: proc.Shell, base: GoTree, series: Series) -> Pa
 def named(store: Store, patched_tree: GoTree, series: str) -> GoTree:
     """The patched tree under a VERSION that says so: what its toolchain is built from."""
     version = patched_version(patched_tree.version, series, patched_tree.digest)
+    named_files = [name for name in ("VERSION", _GENERATED) if name in patched_tree.manifest]
 
     def build(folder: Path) -> Mapping[str, Any]:
         root = folder / "tree"
         tree.clone(patched_tree.root, root, patched_tree.manifest)
-        tree.detach(root, ["VERSION"])
-        lines = (root / "VERSION").read_text(encoding="utf-8").splitlines()
+        tree.detach(root, named_files)
         first = version if not version[:1].isdigit() else f"go{version}"
+        lines = (root / "VERSION").read_text(encoding="utf-8").splitlines()
         (root / "VERSION").write_text("\n".join([first, *lines[1:]]) + "\n", encoding="utf-8")
-        manifest = tree.updated(patched_tree.manifest, root, ["VERSION"])
+        if _GENERATED in named_files:
+            text = (root / _GENERATED).read_text(encoding="utf-8")
+            text = re.sub(
+                r"^const version = `[^`]*`$", lambda _: f"const version = `{first}`", text, flags=re.M
+            )
+            (root / _GENERATED).write_text(text, encoding="utf-8")
+        manifest = tree.updated(patched_tree.manifest, root, named_files)
         tree.save(manifest, folder / "manifest.json")
         return {"digest": tree.digest(manifest)}
 
-    entry = store.fill("trees", {"tree": patched_tree.digest, "version": version}, build)
+    entry = store.fill("trees", {"tree": patched_tree.digest, "version": version, "in": named_files}, build)
     return GoTree(
         root=entry.path / "tree",
         version=version,
