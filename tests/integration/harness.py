@@ -73,13 +73,14 @@ def make_series(folder: Path, patches: Sequence[str], **keys: Any) -> Path:
 
 def ring_series(folder: Path, tree: Path, *, body: str = LEN, spin: str = SPIN, **keys: Any) -> Path:
     """A series on container/ring: ``body`` replaces the end of Ring.Len; BenchmarkSpin comes with it."""
+    keys.setdefault("tests", {"container/ring": ["TestCornerCases", "TestNew"]})
+    keys.setdefault("benchmarks", {"container/ring": ["BenchmarkSpin"]})
     edits = Edits(
         # The comment makes every series' code its own, so that no build is found in a cache.
         replace={"src/container/ring/ring.go": (LEN, f"{body}\t// {folder.name}\n")},
-        add={"src/container/ring/spin_test.go": spin},
+        # Without benchmarks there is none to be chosen either: the package has no other.
+        add={"src/container/ring/spin_test.go": spin} if keys["benchmarks"] else {},
     )
-    keys.setdefault("tests", {"container/ring": ["TestCornerCases", "TestNew"]})
-    keys.setdefault("benchmarks", {"container/ring": ["BenchmarkSpin"]})
     return make_series(folder, [diff(tree, edits)], **keys)
 
 

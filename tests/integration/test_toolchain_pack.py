@@ -46,7 +46,7 @@ def test_unpacked_elsewhere_it_works(cache: Path, series: Path, tmp_path: Path) 
     said = subprocess.run([root / "bin/go", "version"], env=env, capture_output=True, text=True, check=True)
     assert said.stdout.startswith(f"go version go{found['version']} linux/amd64")
     # By this its tools name what they compile in a user's cache.
-    ask = [root / "bin/go", "tool", "compile", "-V=full"]
+    ask: list[str | Path] = [root / "bin/go", "tool", "compile", "-V=full"]
     named = subprocess.run(ask, env=env, capture_output=True, text=True, check=True)
     assert named.stdout == f"compile version go{found['version']}\n"
     source = tmp_path / "hello.go"
