@@ -179,7 +179,8 @@ def toolchain_pack(
     auto_shortflags=False,
     iterable=["only"],
     help={
-        "what": "pipeline (stage times of whole runs) or compare (the benchstat drop-in)",
+        "what": "pipeline (stage times of whole runs), compare (the benchstat drop-in) or statistics (error "
+        "rates by simulation)",
         "only": "pipeline: only the runs whose title has this word (standard, warm, ...)",
     },
 )
