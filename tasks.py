@@ -129,20 +129,28 @@ def self_test(_context: Context, base: str | None = None, out: str = "") -> None
     auto_shortflags=False,
     help={
         "base": "a Go release such as 1.27.3",
+        "series": "prove that this series' toolchain, built again, is the same",
         "goos": "the GOOS to build for (default: this host's)",
         "goarch": "the GOARCH to build for (default: this host's)",
+        "full": "compare with make.bash -distpack instead (some minutes more)",
         "json": "print the comparison as JSON",
     },
 )
 def toolchain_verify(
-    _context: Context, base: str | None = None, goos: str = "", goarch: str = "", json: bool = False
+    _context: Context,
+    base: str | None = None,
+    series: str | None = None,
+    goos: str = "",
+    goarch: str = "",
+    full: bool = False,
+    json: bool = False,
 ) -> None:
-    """Prove that a release's tools, built again from its source, are the official ones bit for bit."""
+    """Build a release or a patched toolchain again and prove that it is the same, bit for bit."""
     from pipeline.commands import entry, toolchain_verify
+    from pipeline.plan.plan import Request
 
-    options = toolchain_verify.Options(
-        root=entry.project_root(__file__), base=base, goos=goos, goarch=goarch, json=json
-    )
+    request = Request(root=entry.project_root(__file__), series=series, base=base)
+    options = toolchain_verify.Options(request=request, goos=goos, goarch=goarch, full=full, json=json)
     entry.finish(toolchain_verify.main(options))
 
 
@@ -179,8 +187,8 @@ def toolchain_pack(
     auto_shortflags=False,
     iterable=["only"],
     help={
-        "what": "pipeline (stage times of whole runs), compare (the benchstat drop-in) or statistics (error "
-        "rates by simulation)",
+        "what": "pipeline (stage times of whole runs), compare (the benchstat drop-in), statistics (error "
+        "rates by simulation) or toolchain (one stage against make.bash)",
         "only": "pipeline: only the runs whose title has this word (standard, warm, ...)",
     },
 )

@@ -36,7 +36,7 @@ def main(root: Path, *, base: str | None, source: str, as_json: bool) -> ExitCod
                 meaning="a variable that is not set, perhaps",
                 hint="give it a value, or leave it out for the default of matrix.yml",
             )
-        chosen = _choose(base or matrix.base, source, matrix.sources.settings(root), console)
+        chosen = _choose(base or matrix.base, source, matrix.sources.settings(root, matrix.base), console)
         chosen.check()
         store = Store(default_root(), console.note)
         store.prepare()
@@ -86,4 +86,4 @@ def _show(tree: GoTree, reused: bool, as_json: bool) -> None:
     for name, value in shown.items():
         sys.stdout.write(f"{name:<8}  {value}\n")
     if not tree.built:
-        sys.stdout.write("tools     none: a tree from git is source only\n")
+        sys.stdout.write("tools     none: what needs them has make.bash build them, once\n")

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import math
-import secrets
 import sys
 from pathlib import Path
 
 from pipeline.bench.exclusive import exclusive
 from pipeline.commands import entry
 from pipeline.console import Console
-from pipeline.errors import ExitCode, UsageError
-from pipeline.flow import environment, selftest
-from pipeline.flow.context import LEDGER, shell_for
-from pipeline.flow.selftest import Outcome, Place
-from pipeline.ledger import Ledger
+from pipeline.errors import ExitCode
+from pipeline.flow import baseline, selftest
+from pipeline.flow.selftest import Outcome
+from pipeline.flow.workspace import open_workspace
 from pipeline.plan import plan as plan_room
 from pipeline.plan.plan import Request
-from pipeline.source import base as source_room
 from pipeline.stats.decision import Verdict
-from pipeline.store import Store, default_root
-from pipeline.toolchain import build
 
 _ROW = "{:<10}  {:<9}  {:<16}  {:<32}  {:>5}  {}\n"
 
@@ -35,39 +29,22 @@ def main(root: Path, *, base: str | None, out: str = "") -> ExitCode:
 
 def _run(root: Path, base: str | None, out: str, console: Console) -> ExitCode:
     ground = plan_room.ground(Request(root=root, base=base, profile="quick"))
-    store = Store(default_root(), console.note)
-    store.prepare()
-    stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
-    name = f"{stamp}-self-test-{secrets.token_hex(2)}"
-    folder = Path(out).absolute() if out else root / "runs" / name
-    if out and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"--out {out} exists and is not an empty folder", hint="choose another folder")
-    ledger = Ledger(folder / LEDGER)
-    shell = shell_for(folder, ledger)
+    work = open_workspace(root, "self-test", ground.host, console, out=out)
     with console.stage("fetch"):
-        source, _ = source_room.choose(ground.base, ground.sources, console.note).fetch(store, shell)
-        source_room.require_built(source)
-    place = Place(
-        builder=build.Builder(
-            store=store,
-            shell=shell,
-            base=source,
-            host=ground.host,
-            jobs=environment.cores(),
-            work=store.shared("work"),
-        ),
-        shell=shell,
+        source = baseline.fetch(work.place, ground.base, ground.sources)
+    bench = selftest.Bench(
+        builder=work.place.builder(source),
         cell=next(cell for cell in ground.cells if cell.native),
         profile=selftest.profile(ground.profile),
-        ledger=ledger,
-        folder=folder,
+        ledger=work.ledger,
+        folder=work.folder,
         progress=console,
-        seed=name,
+        seed=work.folder.name,
     )
     with exclusive(console.note):
-        outcomes = selftest.run(place, lambda _: None)
+        outcomes = selftest.run(bench, lambda _: None)
     sys.stdout.write(_table(outcomes))
-    sys.stdout.write(_conclusion(outcomes, folder, root))
+    sys.stdout.write(_conclusion(outcomes, work.folder, root))
     states = {one.state for one in outcomes}
     if "wrong" in states:
         return ExitCode.PATCH_FAILS

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 import json
 import os
-import secrets
 import shutil
 import sys
 from pathlib import Path
@@ -14,16 +12,12 @@ from pathlib import Path
 from pipeline.commands import entry
 from pipeline.console import Console
 from pipeline.errors import ExitCode
-from pipeline.flow import environment, packing
-from pipeline.flow.context import LEDGER, shell_for
+from pipeline.flow import baseline, packing
 from pipeline.flow.packing import Packed
-from pipeline.ledger import Ledger
+from pipeline.flow.workspace import open_workspace
 from pipeline.plan import plan as plan_room
 from pipeline.plan.plan import Request
-from pipeline.source import base as source_room
-from pipeline.store import Store, default_root
 from pipeline.toolchain import trees
-from pipeline.toolchain.build import Builder
 from pipeline.values import Platform
 
 
@@ -47,25 +41,13 @@ def main(options: Options) -> ExitCode:
 def _run(options: Options, console: Console) -> ExitCode:
     plan = plan_room.make(options.request)
     target = Platform(goos=options.goos or plan.host.goos, goarch=options.goarch or plan.host.goarch)
-    store = Store(default_root(), console.note)
-    store.prepare()
-    stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
-    folder = options.request.root / "runs" / f"{stamp}-toolchain-pack-{secrets.token_hex(2)}"
-    shell = shell_for(folder, Ledger(folder / LEDGER))
+    place = open_workspace(options.request.root, "toolchain-pack", plan.host, console).place
     with console.stage("fetch"):
-        source, _ = source_room.choose(plan.base, plan.sources, console.note).fetch(store, shell)
-        source_room.require_built(source)
-    builder = Builder(
-        store=store,
-        shell=shell,
-        base=source,
-        host=plan.host,
-        jobs=environment.cores(),
-        work=store.shared("work"),
-    )
+        source = baseline.fetch(place, plan.base, plan.sources)
+    builder = place.builder(source)
     packing.check_target(builder, target)
     with console.stage("apply"):
-        patched = trees.patched(store, shell, source, plan.series)
+        patched = trees.patched(place.store, place.shell, source, plan.series)
     with console.stage(f"toolchain for {target}"):
         found = packing.packed(builder, patched, plan.series.name, target)
     out = Path(options.out).absolute() if options.out else options.request.root / "dist"

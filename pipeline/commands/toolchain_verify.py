@@ -1,11 +1,9 @@
-"""``toolchain-verify``: the official release, built again, bit for bit."""
+"""``toolchain-verify``: the official release, or a patched toolchain, built again, bit for bit."""
 
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 import json
-import secrets
 import sys
 import time
 from pathlib import Path
@@ -13,27 +11,26 @@ from pathlib import Path
 from pipeline.commands import entry
 from pipeline.console import Console, duration
 from pipeline.errors import ExitCode, UsageError
-from pipeline.flow import environment, proofs
-from pipeline.flow.context import LEDGER, shell_for
-from pipeline.ledger import Ledger
+from pipeline.flow import baseline, proofs
+from pipeline.flow.proofs import Bench
+from pipeline.flow.workspace import Workspace, open_workspace
 from pipeline.plan import plan as plan_room
 from pipeline.plan.plan import Request
 from pipeline.records import ToolchainCompared
 from pipeline.source import base as source_room
 from pipeline.source.wheel import WheelRelease
-from pipeline.store import Store, default_root
-from pipeline.toolchain.build import Builder
-from pipeline.values import GoTree, Platform
+from pipeline.toolchain import build, trees
+from pipeline.values import GoTree, Platform, Series
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Options:
-    """The command line as given; '' stands for the host's own."""
+    """The command line as given; '' stands for the host's own. With ``full``, make.bash is the measure."""
 
-    root: Path
-    base: str | None = None
+    request: Request
     goos: str = ""
     goarch: str = ""
+    full: bool = False
     json: bool = False
 
 
@@ -44,42 +41,59 @@ def main(options: Options) -> ExitCode:
 
 
 def _run(options: Options, console: Console) -> ExitCode:
-    ground = plan_room.ground(Request(root=options.root, base=options.base))
-    if source_room.is_path(ground.base):
+    series = plan_room.make(options.request).series if options.request.series is not None else None
+    ground = plan_room.ground(options.request)
+    host = ground.host
+    target = Platform(goos=options.goos or host.goos, goarch=options.goarch or host.goarch)
+    if target != host and (options.full or series):
         raise UsageError(
-            "a local tree has no official build to be compared with",
-            hint="give a release, such as --base 1.27.3",
+            f"--full and --series are for this host, {host}", hint="leave --goos and --goarch out"
         )
-    target = Platform(goos=options.goos or ground.host.goos, goarch=options.goarch or ground.host.goarch)
-    store = Store(default_root(), console.note)
-    store.prepare()
-    stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
-    folder = options.root / "runs" / f"{stamp}-toolchain-verify-{secrets.token_hex(2)}"
-    ledger = Ledger(folder / LEDGER)
-    shell = shell_for(folder, ledger)
+    if source_room.release(ground.base) == "" and not options.full and series is None:
+        raise UsageError(
+            f"{ground.base[:100]} has no official build to be compared with",
+            hint="give a release, such as --base 1.27.3; or add --full to compare with its own make.bash",
+        )
+    work = open_workspace(options.request.root, "toolchain-verify", host, console)
     with console.stage("fetch"):
-        source, _ = source_room.choose(ground.base, ground.sources, console.note).fetch(store, shell)
-        source_room.require_built(source)
+        source = baseline.fetch(work.place, ground.base, ground.sources)
         official = source
-        if target != ground.host:
-            official, _ = WheelRelease(source.version, target).fetch(store, shell)
-    builder = Builder(
-        store=store,
-        shell=shell,
-        base=source,
-        host=ground.host,
-        jobs=environment.cores(),
-        work=store.shared("work"),
-    )
+        if target != host:
+            official, _ = WheelRelease(source.version, target).fetch(work.place.store, work.place.shell)
     started = time.monotonic()
-    with console.stage(f"rebuild for {target}"):
-        found = proofs.rebuild(builder, official, target, folder, ledger.append)
+    found = _prove(work, source, official, target, series, full=options.full)
     seconds = time.monotonic() - started
     if options.json:
         sys.stdout.write(json.dumps(found.model_dump(exclude={"kind"}), indent=2) + "\n")
     else:
-        sys.stdout.write(_text(found, official, seconds, folder))
+        sys.stdout.write(_text(found, official, seconds, work.folder))
     return ExitCode.PASS if found.proven else ExitCode.PATCH_FAILS
+
+
+def _prove(
+    work: Workspace,
+    source: GoTree,
+    official: GoTree,
+    target: Platform,
+    series: Series | None,
+    *,
+    full: bool,
+) -> ToolchainCompared:
+    place = work.place
+    bench = Bench(builder=place.builder(source), folder=work.folder, record=work.ledger.append)
+    tree, own_tools = source, False
+    if series is not None:
+        with place.progress.stage("apply"):
+            patched = trees.patched(place.store, place.shell, source, series)
+            own_tools = build.touches_tools(bench.builder, patched.changed)
+            # make.bash has no way to give the tools of one stage another name: see docs/decisions/0006.
+            tree = patched.tree if full else trees.named(place.store, patched.tree, series.name)
+    with place.progress.stage(f"rebuild for {target}"):
+        if full:
+            return proofs.staged_is_full(bench, tree, own_tools=own_tools)
+        if series is not None:
+            return proofs.again(bench, tree, own_tools=own_tools)
+        return proofs.rebuild(bench, official, target)
 
 
 _WORDS = {
@@ -88,6 +102,16 @@ _WORDS = {
     "differs": "DIFFERS",
     "missing": "is only on one side",
 }
+_PROVEN = {
+    proofs.OFFICIAL: "rebuilt from source in {}, are the official ones bit for bit",
+    proofs.AGAIN: "built again from an empty cache in {}, are the same bit for bit",
+    proofs.FULL: "built in stages and by make.bash -distpack in {}, are the same bit for bit",
+}
+_OTHERS = {
+    proofs.OFFICIAL: "are not the official ones",
+    proofs.AGAIN: "differ when they are built again",
+    proofs.FULL: "differ between stages and make.bash -distpack",
+}
 
 
 def _text(found: ToolchainCompared, official: GoTree, seconds: float, folder: Path) -> str:
@@ -95,15 +119,13 @@ def _text(found: ToolchainCompared, official: GoTree, seconds: float, folder: Pa
     count = len(found.files)
     release = f"Go {found.version} for {found.goos}/{found.goarch}"
     if found.proven:
-        lines.append(
-            f"PROVEN  {release}: all {count} tools, rebuilt from source in {duration(seconds)}, are the "
-            "official ones bit for bit."
-        )
+        how = _PROVEN[found.against].format(duration(seconds))
+        lines.append(f"PROVEN  {release}: all {count} tools, {how}.")
     else:
         wrong = sum(one in {"differs", "missing"} for one in found.files.values())
         lines.append(
-            f"NOT PROVEN  {release}: {wrong} of {count} tools are not the official ones. What was built, and "
+            f"NOT PROVEN  {release}: {wrong} of {count} tools {_OTHERS[found.against]}. What was built, and "
             f"the log: {folder}"
         )
-    lines.append(f"official: {official.origin}")
+    lines.append(f"{'official' if found.against == proofs.OFFICIAL else 'baseline'}: {official.origin}")
     return "\n".join(lines) + "\n"

@@ -17,6 +17,7 @@ import filelock
 from pipeline import proc
 from pipeline.console import Progress
 from pipeline.errors import HostError, NothingToDoError, UsageError
+from pipeline.flow.baseline import Place
 from pipeline.ledger import Ledger
 from pipeline.plan.plan import Plan
 from pipeline.records import CommandRan, Record, RunEnded, RunStarted, StageEnded
@@ -41,9 +42,15 @@ class Context:
     jobs: int
 
     @property
-    def work(self) -> Path:
-        """A scratch HOME for external tools."""
-        return self.store.shared("work")
+    def place(self) -> Place:
+        """What fetching and building needs of all this."""
+        return Place(
+            store=self.store,
+            shell=self.shell,
+            progress=self.progress,
+            host=self.plan.host,
+            jobs=self.jobs,
+        )
 
     def bench_file(self, cell: str) -> Path:
         """The cell's benchfmt file."""

@@ -14,7 +14,6 @@ from pipeline.bench.measure import Target
 from pipeline.bench.runner import Runner
 from pipeline.console import Progress
 from pipeline.ledger import Ledger
-from pipeline.proc import Shell
 from pipeline.stats import analysis, pairs
 from pipeline.stats.analysis import Rules
 from pipeline.stats.decision import Verdict
@@ -32,11 +31,10 @@ State = Literal["right", "undecided", "wrong"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class Bench:
     """Where and with what the self-test runs."""
 
     builder: Builder
-    shell: Shell
     cell: Cell
     profile: Profile
     ledger: Ledger
@@ -69,35 +67,35 @@ def profile(like: Profile) -> Profile:
     )
 
 
-def run(place: Place, each: Callable[[Outcome], None]) -> list[Outcome]:
+def run(bench: Bench, each: Callable[[Outcome], None]) -> list[Outcome]:
     """Measure every case; ``each`` sees every outcome at once."""
     outcomes = []
     for case in selftest.cases():
-        with place.progress.stage(case.name):
-            for outcome in _judge(case, _measure(place, case)):
+        with bench.progress.stage(case.name):
+            for outcome in _judge(case, _measure(bench, case)):
                 outcomes.append(outcome)
                 each(outcome)
     return outcomes
 
 
-def _measure(place: Place, case: Case) -> dict[pairs.Key, Verdict]:
-    builder, packages = place.builder, [selftest.PACKAGE]
-    place.progress.step("build")
-    patched = trees.patched(builder.store, place.shell, builder.base, selftest.series(case))
+def _measure(bench: Bench, case: Case) -> dict[pairs.Key, Verdict]:
+    builder, packages = bench.builder, [selftest.PACKAGE]
+    bench.progress.step("build")
+    patched = trees.patched(builder.store, bench.builder.shell, builder.base, selftest.series(case))
     go = builder.go(patched.tree.root, builder.base.digest)
     new = testbin.compile_patched(builder, go, patched.tree, builder.base.digest, packages)
     old = testbin.compile_baseline(builder, patched.tree, patched.changed, packages)
-    file = place.folder / "bench" / f"{case.name}.txt"
+    file = bench.folder / "bench" / f"{case.name}.txt"
     rules = Rules(threshold=THRESHOLD)
     setup = measure.Setup(
-        runner=Runner(shell=place.shell, cell=place.cell, profile=place.profile),
+        runner=Runner(shell=bench.builder.shell, cell=bench.cell, profile=bench.profile),
         rules=rules,
-        seed=f"{place.seed}/{case.name}",
+        seed=f"{bench.seed}/{case.name}",
         binaries={"base": old.binaries, "patched": new},
         go={"base": builder.go(old.tree.root, builder.base.digest), "patched": go},
         file=file,
-        record=place.ledger.append,
-        progress=place.progress,
+        record=bench.ledger.append,
+        progress=bench.progress,
     )
     measure.measure(setup, [Target(selftest.PACKAGE, selftest.BENCHMARK)], [])
     return analysis.judge(pairs.collect(file.read_text(encoding="utf-8").splitlines()), [], rules)

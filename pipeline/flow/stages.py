@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from pipeline.errors import PatchError, UsageError
-from pipeline.flow import measuring, proofs
+from pipeline.flow import baseline, measuring, proofs
 from pipeline.flow.context import Context
 from pipeline.flow.measuring import Sides
 from pipeline.gates import compile as compile_gate
@@ -26,7 +26,6 @@ from pipeline.records import (
     SourceFetched,
     ToolchainReady,
 )
-from pipeline.source import base as source_room
 from pipeline.toolchain import build, testbin, trees
 from pipeline.toolchain.trees import PatchedTree
 from pipeline.values import Cell, GoTree, Toolchain
@@ -36,14 +35,7 @@ def execute(context: Context) -> None:
     """Run every stage. Raises what ends the run early; what it learned until then is in the ledger."""
     source = fetch(context)
     patched = apply(context, source)
-    builder = build.Builder(
-        store=context.store,
-        shell=context.shell,
-        base=source,
-        host=context.plan.host,
-        jobs=context.jobs,
-        work=context.work,
-    )
+    builder = context.place.builder(source)
     reach = find_reach(context, builder, patched)
     compile_platforms(context, builder, patched, reach)
     toolchain = build_toolchain(context, builder, patched)
@@ -58,10 +50,7 @@ def execute(context: Context) -> None:
 def fetch(context: Context) -> GoTree:
     """The baseline's tree, and the toolchain record of the release as it is."""
     with context.stage("fetch"):
-        context.progress.step(f"Go {context.plan.base}")
-        source = source_room.choose(context.plan.base, context.plan.sources, context.progress.note)
-        tree, _ = source.fetch(context.store, context.shell)
-        source_room.require_built(tree)
+        tree = baseline.fetch(context.place, context.plan.base, context.plan.sources)
         earlier = [record for record in context.ledger.records if isinstance(record, SourceFetched)]
         if earlier and earlier[-1].digest != tree.digest:
             raise UsageError(
@@ -196,12 +185,21 @@ def build_toolchain(context: Context, builder: build.Builder, patched: PatchedTr
                 role="patched",
                 version=toolchain.version,
                 digest=toolchain.digest,
-                proof=toolchain.proof,
+                proof=toolchain.proof + _proven(builder, patched.tree, root),
                 path=str(toolchain.root),
                 recipe=toolchain.recipe,
             )
         )
     return toolchain
+
+
+def _proven(builder: build.Builder, tree: GoTree, named: GoTree) -> str:
+    words = {
+        "built a second time from an empty cache, bit for bit": (named, proofs.AGAIN),
+        "one stage gives every file that make.bash -distpack gives": (tree, proofs.FULL),
+    }
+    found = [said for said, (one, against) in words.items() if proofs.known_of(builder, one, against)]
+    return "".join(f"; {said} (toolchain-verify)" for said in found)
 
 
 def build_tests(

@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from pipeline import config
+from pipeline.source import base as source_room
 from pipeline.source import settings as source_settings
-from pipeline.source.settings import ReleaseSource, Settings, resolve
+from pipeline.source.settings import ReleaseSource, Settings, is_local, resolve
 from pipeline.stats import sequential
 
 
@@ -130,6 +131,23 @@ class GitEntry(BaseModel):
         return self
 
 
+def _is_word(value: str) -> bool:
+    return value == source_settings.MACHINE or bool(source_room.release(value))
+
+
+def _bootstrap(value: str) -> str:
+    if _is_word(value):
+        return value
+    try:
+        if is_local(source_settings.check_address(value)):
+            return value
+    except ValueError:
+        pass
+    raise ValueError(
+        "should be a release such as 1.26.6, machine, or a path that starts with /, ./, ../ or ~/"
+    )
+
+
 class SourcesEntry(BaseModel):
     """Where Go is fetched from. Paths are relative to the folder of ``matrix.yml``."""
 
@@ -137,6 +155,7 @@ class SourcesEntry(BaseModel):
     order: Annotated[list[ReleaseSource], Field(min_length=1)] = list(source_settings.ORDER)
     archive: ArchiveEntry = ArchiveEntry()
     git: GitEntry = GitEntry()
+    bootstrap: Annotated[list[Annotated[str, AfterValidator(_bootstrap)]], Field(max_length=16)] = []
 
     @model_validator(mode="after")
     def _once(self) -> SourcesEntry:
@@ -144,13 +163,16 @@ class SourcesEntry(BaseModel):
             raise ValueError("order names a source twice")
         return self
 
-    def settings(self, root: Path) -> Settings:
-        """What the sources work with; ``root`` is the folder of ``matrix.yml``."""
+    def settings(self, root: Path, base: str) -> Settings:
+        """What the sources work with; ``root`` is the folder of ``matrix.yml`` and ``base`` its release, the
+        first to be asked to build a tree that has no tools."""
+        named = self.bootstrap or [base, source_settings.MACHINE]
         return Settings(
             order=tuple(self.order),
             index=resolve(self.archive.index, root),
             mirrors=tuple(resolve(mirror, root) for mirror in self.archive.mirrors),
             git=resolve(self.git.url, root),
+            bootstrap=tuple(one if _is_word(one) else resolve(one, root) for one in named),
         )
 
 

@@ -107,7 +107,7 @@ def ground(request: Request) -> Ground:
                 hint="give it a value, or leave it out for the default of matrix.yml",
             )
     base = request.base or matrix.base
-    sources = matrix.sources.settings(request.root)
+    sources = matrix.sources.settings(request.root, matrix.base)
     source_room.choose(base, sources).check()
     host = host_platform()
     entry = matrix.profiles[request.profile]

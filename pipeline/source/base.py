@@ -124,16 +124,5 @@ def is_path(base: str) -> bool:
         return False
 
 
-def require_built(tree: GoTree) -> None:
-    """HostError for a tree without tools: nothing can be compiled with it."""
-    if not tree.built:
-        raise HostError(
-            f"{tree.origin} has no built tools",
-            meaning="a tree from git is source only, and gopatch does not build Go's tools from it yet",
-            hint=f"give a release; or copy {tree.root} elsewhere, run src/make.bash in the copy, "
-            "and give --base its path",
-        )
-
-
 def _first_line(error: PipelineError) -> str:
     return error.what.split("\n", 1)[0]

@@ -1,4 +1,4 @@
-"""A Go tree that the user has: a GOROOT with its tools built."""
+"""A Go tree that the user has: a GOROOT, or a clone whose tools are yet to be built."""
 
 from __future__ import annotations
 
@@ -24,12 +24,11 @@ class LocalTree:
         self.path = path
 
     def check(self) -> None:
-        """See ``Source.check``: UsageError for what is no Go tree, HostError for one without tools."""
+        """See ``Source.check``: UsageError for what is no Go tree."""
         self._version(self.path.expanduser().resolve())
 
     def fetch(self, store: Store, shell: Shell) -> tuple[GoTree, bool]:
-        """Copy the tree under its own digest. UsageError when it is not a Go tree, HostError when its
-        tools are missing."""
+        """Copy the tree under its own digest. UsageError when it is not a Go tree."""
         root = self.path.expanduser().resolve()
         version = self._version(root)
         manifest = _scan_parts(root)
@@ -52,6 +51,7 @@ class LocalTree:
             manifest=manifest,
             origin=f"local tree {root}" + (f" at {at}" if at else ""),
             proof="as found: a local tree has nothing to be checked against",
+            built=f"bin/go{EXE}" in manifest,
         ), entry.reused
 
     def _version(self, root: Path) -> str:
@@ -62,11 +62,6 @@ class LocalTree:
             raise UsageError(
                 f"{root} has no VERSION file that names a release",
                 hint="write one (first line, such as go1.27.3): without it Go refuses to build",
-            )
-        if not (root / "bin" / f"go{EXE}").is_file():
-            raise HostError(
-                f"{root} has no bin/go{EXE}: its tools are not built",
-                hint=f"build it first: cd {root / 'src'} && ./make.bash",
             )
         return version
 

@@ -13,18 +13,23 @@ ORDER: tuple[ReleaseSource, ...] = ("wheel", "archive")
 INDEX = "https://go.dev/dl/?mode=json&include=all"
 MIRRORS = ("https://go.dev/dl/",)
 GIT = "https://go.googlesource.com/go"
+# The word for a Go that this machine has.
+MACHINE = "machine"
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """``order`` are the sources that are asked for a release, the first that can delivers; ``index`` and
-    ``mirrors`` are the archive's and ``git`` is the repository's. Each is a URL or an absolute path."""
+    ``mirrors`` are the archive's and ``git`` is the repository's. Each is a URL or an absolute path.
+    ``bootstrap`` is what a tree without tools is built with: releases, paths and MACHINE, the first that is
+    there and new enough."""
 
     order: tuple[ReleaseSource, ...] = ORDER
     index: str = INDEX
     mirrors: tuple[str, ...] = MIRRORS
     git: str = GIT
+    bootstrap: tuple[str, ...] = (MACHINE,)
 
 
 def is_local(address: str) -> bool:

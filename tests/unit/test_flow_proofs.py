@@ -50,7 +50,11 @@ class Bench:
         return {name: out / str(number) for number, name in enumerate(self.made)}
 
     def rebuild(self) -> Any:
-        return proofs.rebuild(self.builder, self.tree, HOST, self.folder, self.records.append)
+        return proofs.rebuild(
+            proofs.Bench(builder=self.builder, folder=self.folder, record=self.records.append),
+            self.tree,
+            HOST,
+        )
 
 
 def test_a_proof_is_kept_and_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -155,21 +155,6 @@ def test_what_is_nothing(given: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
         choose(given)
 
 
-def test_a_tree_without_tools_is_refused() -> None:
-    base.require_built(FOUND)
-    bare = GoTree(
-        root=Path("/x"),
-        version="1.28-devel",
-        digest="d",
-        manifest={},
-        origin="tip (commit 1, from x)",
-        built=False,
-    )
-    with pytest.raises(HostError, match=r"^tip \(commit 1, from x\) has no built tools") as caught:
-        base.require_built(bare)
-    assert "make.bash" in caught.value.hint
-
-
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     made = tmp_path / "project"
@@ -185,12 +170,13 @@ def add(project: Path, text: str) -> None:
 
 
 def test_the_commented_section_holds_the_defaults(project: Path) -> None:
-    assert matrix.load(project / "matrix.yml").sources.settings(project) == Settings()
+    defaults = Settings(bootstrap=("1.27.3", "machine"))
+    assert matrix.load(project / "matrix.yml").sources.settings(project, "1.27.3") == defaults
     lines = (project / "matrix.yml").read_text().splitlines()
     start = lines.index("# sources:")
-    section = [line.removeprefix("# ") for line in lines[start : start + 7]]
+    section = [line.removeprefix("# ") for line in lines[start : start + 8]]
     add(project, "\n".join(["", *section, ""]))
-    assert matrix.load(project / "matrix.yml").sources.settings(project) == Settings()
+    assert matrix.load(project / "matrix.yml").sources.settings(project, "1.0") == defaults
 
 
 def test_settings_reach_the_plan_and_not_its_digest(project: Path) -> None:
@@ -201,6 +187,7 @@ def test_settings_reach_the_plan_and_not_its_digest(project: Path) -> None:
         order=("archive",),
         mirrors=(str(project / "mirror"), str(Path("~/m").expanduser().resolve())),
         git=str(project.parent / "go"),
+        bootstrap=("1.27.3", "machine"),
     )
     assert after.digest == before.digest
     with pytest.raises(UsageError, match="is no folder"):
@@ -322,20 +309,22 @@ def test_the_command_with_git(
     for given, source in (("tip", ""), ("1.28.1", "git"), ("git:go1.28.1", "git")):
         code, out, _ = run(project, capsys, given, source)
         assert code is ExitCode.PASS
-        assert "tools     none: a tree from git is source only" in out
+        assert "tools     none: what needs them has make.bash build them" in out
 
 
-def test_a_run_on_tip_ends_before_anything_is_built(
+def test_a_run_on_tip_without_a_bootstrap_ends_before_anything_is_built(
     processes: None, project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from tests.unit.test_source_git import Repository
 
     repository = Repository(tmp_path / "clone")
-    add(project, f"sources: {{git: {{url: '{repository.path}'}}}}\n")
+    # Nothing that could build it: this folder is no Go tree.
+    add(project, f"sources: {{git: {{url: '{repository.path}'}}, bootstrap: [./patches]}}\n")
     request = Request(root=project, base="tip")
     code = patch_validate.main(patch_validate.Options(request=request, out=str(tmp_path / "out")))
     assert code is ExitCode.ENVIRONMENT
     said = capsys.readouterr().err
     assert "error: tip (commit " in said
-    assert "has no built tools" in said
+    assert "has no built tools, and no Go to build them with was found" in said
+    assert "patches is not a Go tree" in said
     assert json.loads((tmp_path / "out/report.json").read_text())["exit_code"] == ExitCode.ENVIRONMENT
