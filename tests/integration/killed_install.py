@@ -36,7 +36,7 @@ def main(action: str, at: str, run: str, goroot: str, *places: str) -> None:
     """See the module."""
 
     def watch(step: str) -> None:
-        if step == at:
+        if step == at or (at.endswith(" of ") and step.startswith(at)):
             os.kill(os.getpid(), signal.SIGKILL)
 
     store, root, work = map(Path, places)

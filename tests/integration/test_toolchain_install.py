@@ -28,9 +28,11 @@ pytestmark = pytest.mark.go
 
 HOST = host_platform()
 TOOL = f"pkg/tool/{HOST.goos}_{HOST.goarch}/fix"
+# Said after every thousand files, with how many there are in all.
+HALF = "copy the toolchain: 2000 of "
 STEPS = (
     "copy the toolchain",
-    "copy the toolchain: 6000 of 12086 files",
+    HALF,
     "read the copy back",
     "verify the copy",
     "have it on disk",
@@ -64,7 +66,7 @@ class Place:
         """One that raises ``error`` at a step."""
 
         def watch(step: str) -> None:
-            if step == at:
+            if step == at or (at == HALF and step.startswith(HALF)):
                 raise error("injected")
 
         return made_ground(self.store, self.root, self.work, watch)
@@ -94,12 +96,18 @@ def says(goroot: Path) -> str:
     return done.stdout.strip()
 
 
+def copy_release(release: Path, target: Path) -> None:
+    """The release without its tools' source and its tests: what remains works, and is a third of the files to
+    copy and to read back, some hundred times."""
+    shutil.copytree(release, target, ignore=shutil.ignore_patterns("cmd", "testdata", "*_test.go", "misc"))
+
+
 @pytest.fixture(scope="module")
 def patched_run(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose patched toolchain is the release with another tool and another source."""
     home = tmp_path_factory.mktemp("patched")
     patched = home / "toolchain"
-    shutil.copytree(release, patched)
+    copy_release(release, patched)
     with (patched / TOOL).open("ab") as stream:
         stream.write(b"patched")
     with (patched / "src/runtime/proc.go").open("a") as stream:
@@ -118,7 +126,7 @@ def patched_run(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture(scope="module")
 def place(patched_run: Path, release: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
     home = tmp_path_factory.mktemp("place")
-    shutil.copytree(release, home / "opt/go")
+    copy_release(release, home / "opt/go")
     for name in ("work", "store"):
         (home / name).mkdir()
     return Place(
@@ -134,7 +142,7 @@ def place(patched_run: Path, release: Path, tmp_path_factory: pytest.TempPathFac
 def test_the_steps_are_these(place: Place) -> None:
     """What follows fails at each of them, and would say nothing of one that is new."""
     steps = install.plan(place.request, place.ground()).steps
-    assert [*steps, LAST] == [step for step in STEPS if " files" not in step]
+    assert [*steps, LAST] == [step for step in STEPS if step != HALF]
     assert not place.root.exists()
     place.assert_old_works()
 
@@ -250,8 +258,8 @@ def small_disk(tmp_path: Path, release: Path) -> Iterator[Path]:
     """A real disk with a GOROOT and room for half of another."""
     folder = tmp_path / "small"
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=420m", "tmpfs", str(folder)], check=True)
-    shutil.copytree(release, folder / "go")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=250m", "tmpfs", str(folder)], check=True)
+    copy_release(release, folder / "go")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
 
