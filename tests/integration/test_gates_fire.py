@@ -37,6 +37,7 @@ PANICS = """\
 """
 
 
+@pytest.mark.measures
 def test_a_slower_benchmark_is_called_worse(cache: Path, release: Path, tmp_path: Path) -> None:
     series = ring_series(tmp_path / "slower", release, body=SLOWER)
     done = validate(cache, tmp_path / "out", *quick(series))

@@ -16,7 +16,7 @@ from scipy import stats
 from pipeline.errors import ExitCode
 from tests.integration.harness import Edits, Outcome, diff, make_series, quick, validate
 
-pytestmark = pytest.mark.go
+pytestmark = [pytest.mark.go, pytest.mark.measures]
 
 TESTS = ["TestHTMLNospaceEscaper", "TestEscapersOnLower7AndSelectHighCodepoints"]
 CODE, TEST = "src/html/template/html.go", "src/html/template/long_test.go"

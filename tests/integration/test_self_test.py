@@ -13,7 +13,7 @@ from pipeline.errors import ExitCode
 from pipeline.suites import selftest
 from tests.integration.harness import ROOT, command, environment
 
-pytestmark = pytest.mark.go
+pytestmark = [pytest.mark.go, pytest.mark.measures]
 
 BURSTS = """
 import random, time
