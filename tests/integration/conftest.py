@@ -20,6 +20,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(kept) if kept else tmp_path_factory.mktemp("cache")
 
 
+@pytest.fixture(scope="module")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of the module's own, in which nobody else is at work."""
+    return tmp_path_factory.mktemp("own-cache")
+
+
 @pytest.fixture(scope="session")
 def release(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The unpacked release in the cache. Never written to."""

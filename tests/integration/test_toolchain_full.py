@@ -29,15 +29,15 @@ def verify(cache: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_build_that_fails_half_way_is_shown_and_kept_nowhere(
-    cache: Path, release: Path, tmp_path: Path
+    own_cache: Path, release: Path, tmp_path: Path
 ) -> None:
     # cmd/dist itself is built, and goes wrong on its way.
     edit = Edits(replace={"src/cmd/dist/buildtool.go": (STEP, f'fatalf("half way")\n\t{STEP}')})
     series = make_series(tmp_path / "broken", [diff(release, edit)])
-    done = verify(cache, f"--series={series}", "--full")
+    done = verify(own_cache, f"--series={series}", "--full")
     assert done.returncode == ExitCode.PATCH_FAILS, done.stderr
     assert "half way" in done.stderr
-    assert not list((cache / "v1/toolchains").glob(".tmp-*"))
+    assert not list((own_cache / "v1/toolchains").glob(".tmp-*"))
 
 
 def test_a_bootstrap_that_is_too_old_is_named(cache: Path, release: Path, tmp_path: Path) -> None:
