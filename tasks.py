@@ -162,6 +162,7 @@ def toolchain_verify(
         "goos": "the GOOS to build for (default: this host's)",
         "goarch": "the GOARCH to build for (default: this host's)",
         "out": "the folder for the archive (default: dist)",
+        "tests": "pack the test binaries of both sides as well, in an archive of their own",
         "json": "print the result as JSON",
     },
 )
@@ -172,6 +173,7 @@ def toolchain_pack(
     goos: str = "",
     goarch: str = "",
     out: str = "",
+    tests: bool = False,
     json: bool = False,
 ) -> None:
     """Build a patched toolchain for any platform and pack it as the official archives are."""
@@ -179,7 +181,9 @@ def toolchain_pack(
     from pipeline.plan.plan import Request
 
     request = Request(root=entry.project_root(__file__), series=series, base=base)
-    options = toolchain_pack.Options(request=request, goos=goos, goarch=goarch, out=out, json=json)
+    options = toolchain_pack.Options(
+        request=request, goos=goos, goarch=goarch, out=out, tests=tests, json=json
+    )
     entry.finish(toolchain_pack.main(options))
 
 

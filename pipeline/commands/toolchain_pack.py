@@ -12,7 +12,7 @@ from pathlib import Path
 from pipeline.commands import entry
 from pipeline.console import Console
 from pipeline.errors import ExitCode
-from pipeline.flow import baseline, packing
+from pipeline.flow import baseline, packing, testpack
 from pipeline.flow.packing import Packed
 from pipeline.flow.workspace import open_workspace
 from pipeline.plan import plan as plan_room
@@ -23,12 +23,13 @@ from pipeline.values import Platform
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Options:
-    """The command line as given; '' stands for the host's own."""
+    """The command line as given; '' stands for the host's own. With ``tests``, test binaries too."""
 
     request: Request
     goos: str = ""
     goarch: str = ""
     out: str = ""
+    tests: bool = False
     json: bool = False
 
 
@@ -49,9 +50,12 @@ def _run(options: Options, console: Console) -> ExitCode:
     with console.stage("apply"):
         patched = trees.patched(place.store, place.shell, source, plan.series)
     with console.stage(f"toolchain for {target}"):
-        found = packing.packed(builder, patched, plan.series.name, target)
+        made = [packing.packed(builder, patched, plan.series.name, target)]
+    if options.tests:
+        with console.stage(f"test binaries for {target}"):
+            made.append(testpack.packed_tests(builder, patched, plan.series, target))
     out = Path(options.out).absolute() if options.out else options.request.root / "dist"
-    _show(found, _deliver(found, out), options)
+    _show([(found, _deliver(found, out)) for found in made], options)
     return ExitCode.PASS
 
 
@@ -68,18 +72,25 @@ def _deliver(found: Packed, out: Path) -> Path:
     return target
 
 
-def _show(found: Packed, where: Path, options: Options) -> None:
+def _show(made: list[tuple[Packed, Path]], options: Options) -> None:
     if options.json:
-        values = {
-            "path": str(where),
-            "version": found.version,
-            "sha256": found.sha256,
-            "size": found.size,
-            "proof": found.proof,
-        }
-        sys.stdout.write(json.dumps(values, indent=2) + "\n")
+        rows = [_values(found, where) for found, where in made]
+        sys.stdout.write(json.dumps(rows[0] | ({"tests": rows[1]} if rows[1:] else {}), indent=2) + "\n")
         return
-    sys.stdout.write(
-        f"\n{where}\n  go{found.version}, {found.size / 1e6:.1f} MB, sha256 {found.sha256}\n  {found.proof}\n"
-        "  unpack it anywhere and run go/bin/go; go version says what it is\n"
-    )
+    for found, where in made:
+        sys.stdout.write(
+            f"\n{where}\n  go{found.version}, {found.size / 1e6:.1f} MB, sha256 {found.sha256}\n"
+            f"  {found.proof}\n"
+        )
+    more = "; README.txt in the second says how its tests are run" if made[1:] else ""
+    sys.stdout.write(f"\nunpack it anywhere and run go/bin/go; go version says what it is{more}\n")
+
+
+def _values(found: Packed, where: Path) -> dict[str, object]:
+    return {
+        "path": str(where),
+        "version": found.version,
+        "sha256": found.sha256,
+        "size": found.size,
+        "proof": found.proof,
+    }

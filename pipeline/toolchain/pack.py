@@ -1,4 +1,5 @@
-"""A toolchain packed as the official archives are: ``go/…`` in a tar.gz, or a zip for Windows.
+"""A toolchain packed as the official archives are: ``go/…`` in a tar.gz, or a zip for Windows. Test binaries
+in the same form, below a folder of their own.
 
 The same tree gives the same bytes: names sorted, owner 0, modes 644 and 755, and every time that of the
 release, from its VERSION file.
@@ -11,7 +12,7 @@ import gzip
 import re
 import tarfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,7 @@ _EPOCH = dt.datetime(1980, 1, 1, tzinfo=dt.UTC)
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """One file of the archive: its path below ``go/``, where its bytes are, whether it is run."""
+    """One file of the archive: its path there, where its bytes are, whether it is run."""
 
     name: str
     path: Path
@@ -34,9 +35,21 @@ class Member:
 def archive_name(version: str, target: Platform) -> str:
     """``go1.27.3-my-series.darwin-arm64.tar.gz``: the tree's digest, which the version carries at its end,
     is left to ``go version``."""
-    short = re.sub(r"\.[0-9a-f]{8}$", "", version)
+    return _named(f"go{_short(version)}", target)
+
+
+def tests_name(version: str, target: Platform) -> str:
+    """``go1.27.3-my-series-tests.darwin-arm64.tar.gz``."""
+    return _named(f"go{_short(version)}-tests", target)
+
+
+def _short(version: str) -> str:
+    return re.sub(r"\.[0-9a-f]{8}$", "", version)
+
+
+def _named(stem: str, target: Platform) -> str:
     kind = "zip" if target.goos == "windows" else "tar.gz"
-    return f"go{short}.{target.goos}-{target.goarch}.{kind}"
+    return f"{stem}.{target.goos}-{target.goarch}.{kind}"
 
 
 def members(tree: GoTree, host: Platform, built: Mapping[str, Path]) -> Iterator[Member]:
@@ -44,11 +57,11 @@ def members(tree: GoTree, host: Platform, built: Mapping[str, Path]) -> Iterator
     in their place; in the order of the names."""
     own = recipes.tool_files(tree.root, host)
     found = {
-        name: Member(name=name, path=tree.root / name, executable=value.endswith(" x"))
+        name: Member(name=f"go/{name}", path=tree.root / name, executable=value.endswith(" x"))
         for name, value in tree.manifest.items()
         if name not in own
     }
-    found |= {name: Member(name=name, path=path, executable=True) for name, path in built.items()}
+    found |= {name: Member(name=f"go/{name}", path=path, executable=True) for name, path in built.items()}
     return (found[name] for name in sorted(found))
 
 
@@ -59,7 +72,7 @@ def released(root: Path) -> dt.datetime:
     return max(dt.datetime.fromisoformat(found.group(1)), _EPOCH) if found else _EPOCH
 
 
-def write(archive: Path, files: Iterator[Member], when: dt.datetime) -> None:
+def write(archive: Path, files: Iterable[Member], when: dt.datetime) -> None:
     """Write the archive; its kind is by its name."""
     if archive.suffix == ".zip":
         _write_zip(archive, files, when)
@@ -67,14 +80,14 @@ def write(archive: Path, files: Iterator[Member], when: dt.datetime) -> None:
         _write_tar(archive, files, when)
 
 
-def _write_tar(archive: Path, files: Iterator[Member], when: dt.datetime) -> None:
+def _write_tar(archive: Path, files: Iterable[Member], when: dt.datetime) -> None:
     with (
         archive.open("wb") as raw,
         gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=6, mtime=0) as stream,
         tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as target,
     ):
         for member in files:
-            info = tarfile.TarInfo(f"go/{member.name}")
+            info = tarfile.TarInfo(member.name)
             info.size = member.path.stat().st_size
             info.mode = 0o755 if member.executable else 0o644
             info.mtime = int(when.timestamp())
@@ -82,11 +95,11 @@ def _write_tar(archive: Path, files: Iterator[Member], when: dt.datetime) -> Non
                 target.addfile(info, source)
 
 
-def _write_zip(archive: Path, files: Iterator[Member], when: dt.datetime) -> None:
+def _write_zip(archive: Path, files: Iterable[Member], when: dt.datetime) -> None:
     date_time = when.astimezone(dt.UTC).timetuple()[:6]
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as target:
         for member in files:
-            info = zipfile.ZipInfo(f"go/{member.name}", date_time)
+            info = zipfile.ZipInfo(member.name, date_time)
             info.compress_type = zipfile.ZIP_DEFLATED
             info.create_system = 3  # the same on every host: Unix, which has modes
             info.external_attr = (0o100755 if member.executable else 0o100644) << 16

@@ -18,10 +18,10 @@ from pipeline.errors import HostError, PatchError
 from pipeline.golang import EXE, Go
 from pipeline.patch.reach import changed_packages, is_test_file
 from pipeline.records import Side
-from pipeline.store import Store, file_sha256
+from pipeline.store import file_sha256
 from pipeline.toolchain import trees
 from pipeline.toolchain.build import Builder
-from pipeline.values import GoTree, TestBinary
+from pipeline.values import GoTree, Platform, TestBinary
 
 COMPILE_TIMEOUT = 1800.0
 FLAGS = ("-trimpath",)
@@ -46,17 +46,25 @@ class Dropped:
 
 
 def compile_one(
-    store: Store, shell: proc.Shell, go: Go, tree: GoTree, side: Side, package: str, tools: str, jobs: int
+    builder: Builder,
+    go: Go,
+    tree: GoTree,
+    side: Side,
+    package: str,
+    tools: str,
+    target: Platform | None = None,
 ) -> TestBinary:
-    """``go test -c`` of one package. TestBuildError when it does not compile; HostError when the
-    machine stopped it."""
-    name = f"{package.replace('/', '_')}.test{EXE}"
+    """``go test -c`` of one package, for this host or ``target``. TestBuildError when it does not compile;
+    HostError when the machine stopped it."""
+    flat = package.replace("/", "_")
+    name = f"{flat}.test{executable(target)}"
+    log = f"testbin-{side}-{flat}" + (f"-{target.goos}-{target.goarch}" if target else "")
 
     def build(folder: Path) -> Mapping[str, Any]:
-        result = shell.run(
-            f"testbin-{side}-{package.replace('/', '_')}",
-            go.command("test", "-c", f"-p={jobs}", *FLAGS, "-o", folder / name, f"./{package}"),
-            env=go.env(),
+        result = builder.shell.run(
+            log,
+            go.command("test", "-c", f"-p={builder.jobs}", *FLAGS, "-o", folder / name, f"./{package}"),
+            env=go.env(target),
             cwd=tree.root / "src",
             timeout=COMPILE_TIMEOUT,
         )
@@ -70,10 +78,15 @@ def compile_one(
         return {"sha256": file_sha256(folder / name)}
 
     inputs = {"tree": tree.digest, "package": package, "tools": tools, "flags": FLAGS}
-    entry = store.fill("testbins", inputs, build)
+    entry = builder.store.fill("testbins", inputs | ({"target": str(target)} if target else {}), build)
     return TestBinary(
         package=package, side=side, path=entry.path / name, sha256=str(entry.meta["sha256"]), goroot=tree.root
     )
+
+
+def executable(target: Platform | None) -> str:
+    """The ending of a program's name on ``target``, or on this host."""
+    return EXE if target is None else ".exe" if target.goos == "windows" else ""
 
 
 def has_layouts(tree: GoTree) -> bool:
@@ -116,7 +129,11 @@ class Baseline:
 
 
 def compile_baseline(
-    builder: Builder, patched: GoTree, changed: Sequence[str], packages: Sequence[str]
+    builder: Builder,
+    patched: GoTree,
+    changed: Sequence[str],
+    packages: Sequence[str],
+    target: Platform | None = None,
 ) -> Baseline:
     """The baseline's code with as many of the series' test files as compile there.
 
@@ -124,14 +141,15 @@ def compile_baseline(
     """
     tests = {name: patched.manifest.get(name, "removed") for name in changed if is_test_file(name)}
     # What was found out once is kept: finding it takes a failing build for each round of files.
-    inputs = {"base": builder.base.digest, "tests": tests, "packages": list(packages)}
+    inputs: dict[str, Any] = {"base": builder.base.digest, "tests": tests, "packages": list(packages)}
+    inputs |= {"target": str(target)} if target else {}
 
     def resolve(_: Path) -> Mapping[str, Any]:
-        return {"dropped": _resolve(builder, patched, changed, packages)}
+        return {"dropped": _resolve(builder, patched, changed, packages, target)}
 
     entry = builder.store.fill("overlays", inputs, resolve)
     dropped: dict[str, str] = dict(entry.meta["dropped"])
-    laid, binaries = _compile_overlaid(builder, patched, changed, packages, dropped)
+    laid, binaries = _compile_overlaid(builder, patched, changed, packages, dropped, target)
     files = tuple(Dropped(file=name, reason=why) for name, why in sorted(dropped.items()))
     return Baseline(tree=laid, binaries=binaries, dropped=files)
 
@@ -142,25 +160,29 @@ def _compile_overlaid(
     changed: Sequence[str],
     packages: Sequence[str],
     dropped: Mapping[str, str],
+    target: Platform | None,
 ) -> tuple[GoTree, dict[str, TestBinary]]:
     laid = trees.overlaid(builder.store, builder.base, patched, changed, sorted(dropped))
     go = builder.go(laid.root, builder.base.digest)
     tools = builder.base.digest
     return laid, {
-        package: compile_one(builder.store, builder.shell, go, laid, "base", package, tools, builder.jobs)
-        for package in packages
+        package: compile_one(builder, go, laid, "base", package, tools, target) for package in packages
     }
 
 
 def _resolve(
-    builder: Builder, patched: GoTree, changed: Sequence[str], packages: Sequence[str]
+    builder: Builder,
+    patched: GoTree,
+    changed: Sequence[str],
+    packages: Sequence[str],
+    target: Platform | None,
 ) -> dict[str, str]:
     """The test files that must be left out, by the compiler's word, with its reason."""
     affected = [package for package in packages if package in changed_packages(filter(is_test_file, changed))]
     dropped: dict[str, str] = {}
     while True:
         try:
-            _compile_overlaid(builder, patched, changed, affected, dropped)
+            _compile_overlaid(builder, patched, changed, affected, dropped, target)
             return dropped
         except TestBuildError as error:
             found = _culprits(error, changed, dropped)
@@ -190,15 +212,18 @@ def _culprits(error: TestBuildError, changed: Sequence[str], dropped: Mapping[st
 
 
 def compile_patched(
-    builder: Builder, go: Go, patched: GoTree, tools: str, packages: Sequence[str]
+    builder: Builder,
+    go: Go,
+    patched: GoTree,
+    tools: str,
+    packages: Sequence[str],
+    target: Platform | None = None,
 ) -> dict[str, TestBinary]:
     """The patched side's test binaries. PatchError with the compiler's lines when one does not compile."""
     binaries = {}
     for package in packages:
         try:
-            binaries[package] = compile_one(
-                builder.store, builder.shell, go, patched, "patched", package, tools, builder.jobs
-            )
+            binaries[package] = compile_one(builder, go, patched, "patched", package, tools, target)
         except TestBuildError as error:
             raise PatchError(
                 f"the tests of {package} do not compile with the series applied:\n{error.result.tail}",

@@ -36,7 +36,7 @@ def series(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_unpacked_elsewhere_it_works(cache: Path, series: Path, tmp_path: Path) -> None:
-    code, found, err = pack(cache, f"--series={series}", f"--out={tmp_path}")
+    code, found, err = pack(cache, f"--series={series}", "--tests", f"--out={tmp_path}")
     assert code == ExitCode.PASS, err
     archive = Path(found["path"])
     assert archive.name == "go1.27.3-ring.linux-amd64.tar.gz"
@@ -56,13 +56,37 @@ def test_unpacked_elsewhere_it_works(cache: Path, series: Path, tmp_path: Path) 
     built = tmp_path / "hello"
     subprocess.run([root / "bin/go", "build", "-o", built, source], env=env, cwd=tmp_path, check=True)
     assert subprocess.run([built], capture_output=True, text=True, check=True).stderr == "3\n"
+    _run_tests(Path(found["tests"]["path"]), root, env)
     # The same again, from the store and to another place.
     assert pack(cache, f"--series={series}", f"--out={tmp_path / 'again'}")[1]["sha256"] == found["sha256"]
 
 
+def _run_tests(archive: Path, root: Path, env: dict[str, str]) -> None:
+    """As its README.txt says, on both sides, with nothing but the two archives."""
+    assert archive.name == "go1.27.3-ring-tests.linux-amd64.tar.gz"
+    shutil.unpack_archive(archive, root.parent, filter="data")
+    (folder,) = root.parent.glob("*-tests")
+    about = json.loads((folder / "manifest.json").read_text())
+    assert about["packages"]["container/ring"]["tests"] == ["TestCornerCases", "TestNew"]
+    lines = (folder / "README.txt").read_text().splitlines()
+    words = [line.split() for line in lines if line.startswith("    ../")]
+    assert len(words) == 3
+    for binary, *options in words:
+        done = subprocess.run(
+            [root / "src/container/ring" / binary, *(option.strip("'") for option in options)],
+            cwd=root / "src/container/ring",
+            env={**env, "GOROOT": str(root)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        assert "BenchmarkSpin" in done.stdout or "--- PASS: TestCornerCases" in done.stdout
+
+
 def test_for_windows_it_holds_windows_tools(cache: Path, series: Path, tmp_path: Path) -> None:
     code, found, err = pack(
-        cache, f"--series={series}", "--goos=windows", "--goarch=amd64", f"--out={tmp_path}"
+        cache, f"--series={series}", "--goos=windows", "--goarch=amd64", "--tests", f"--out={tmp_path}"
     )
     assert code == ExitCode.PASS, err
     with zipfile.ZipFile(found["path"]) as archive:
@@ -70,6 +94,10 @@ def test_for_windows_it_holds_windows_tools(cache: Path, series: Path, tmp_path:
         assert archive.read("go/bin/go.exe")[:2] == b"MZ"
         assert archive.read("go/VERSION").decode().startswith(f"go{found['version']}\n")
         assert b"\t// ring\n" in archive.read("go/src/container/ring/ring.go")
+    with zipfile.ZipFile(found["tests"]["path"]) as archive:
+        binaries = [name for name in archive.namelist() if name.endswith("container_ring.test.exe")]
+        assert [name.split("/")[1] for name in binaries] == ["base", "patched"]
+        assert {archive.read(name)[:2] for name in binaries} == {b"MZ"}
     assert "go/pkg/tool/windows_amd64/compile.exe" in names
     assert not [name for name in names if name.startswith("go/pkg/tool/linux")]
 

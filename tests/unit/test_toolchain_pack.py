@@ -47,21 +47,22 @@ def test_the_name_is_the_official_form_with_the_series() -> None:
     darwin = Platform(goos="darwin", goarch="arm64")
     assert pack.archive_name(version, darwin) == "go1.27.3-kqueue-retry-backoff.darwin-arm64.tar.gz"
     assert pack.archive_name(version, WINDOWS) == "go1.27.3-kqueue-retry-backoff.windows-amd64.zip"
+    assert pack.tests_name(version, darwin) == "go1.27.3-kqueue-retry-backoff-tests.darwin-arm64.tar.gz"
 
 
 def test_the_hosts_tools_give_way_to_the_targets(named: GoTree, tmp_path: Path) -> None:
     found = {one.name: one for one in pack.members(named, LINUX, built(tmp_path, WINDOWS))}
     assert list(found) == [
-        "VERSION",
-        "bin/go.exe",
-        "pkg/tool/windows_amd64/vet.exe",
-        "src/a.go",
-        "src/make.bash",
+        "go/VERSION",
+        "go/bin/go.exe",
+        "go/pkg/tool/windows_amd64/vet.exe",
+        "go/src/a.go",
+        "go/src/make.bash",
     ]
     assert [one.name for one in found.values() if one.executable] == [
-        "bin/go.exe",
-        "pkg/tool/windows_amd64/vet.exe",
-        "src/make.bash",
+        "go/bin/go.exe",
+        "go/pkg/tool/windows_amd64/vet.exe",
+        "go/src/make.bash",
     ]
 
 

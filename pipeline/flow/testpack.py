@@ -1,0 +1,144 @@
+"""Test binaries of both sides for any platform, built on this machine and packed: where they are run nothing
+needs to be compiled."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import NothingToDoError
+from pipeline.flow.packing import Packed
+from pipeline.golang import patched_version
+from pipeline.patch.reach import changed_packages
+from pipeline.store import file_sha256
+from pipeline.toolchain import build, pack, testbin, trees
+from pipeline.toolchain.build import Builder
+from pipeline.toolchain.pack import Member
+from pipeline.toolchain.testbin import Baseline
+from pipeline.toolchain.trees import PatchedTree
+from pipeline.values import GoTree, Platform, Series, TestBinary
+
+MANIFEST, NOTES = "manifest.json", "README.txt"
+_NOTES = """\
+Test binaries of {series} on Go {base} for {target}, compiled with CGO_ENABLED=0 and -trimpath.
+
+base/      the baseline's code with the series' own test files laid over it
+patched/   the code with the series applied
+{manifest} says which packages, tests and benchmarks, and the sha256 of each file.
+
+Some tests read files of their package or call the go command. Unpack the toolchain of the same series and
+platform (toolchain-pack) beside this folder, and run each binary in its package's folder there:
+
+    export GOROOT=$PWD/go
+    cd go/src/{package}
+    {up}/base/{binary} -test.v -test.run '{tests}'
+    {up}/patched/{binary} -test.v -test.run '{tests}'
+    {up}/patched/{binary} -test.run '^$' -test.bench '{benchmarks}'
+"""
+
+
+def packed_tests(builder: Builder, patched: PatchedTree, series: Series, target: Platform) -> Packed:
+    """The archive; from the store when it is there. PatchError when a side does not compile, NothingToDoError
+    when there is no test to pack."""
+    packages = sorted({*series.tests, *series.benchmarks}) or _tested(patched)
+    if not packages:
+        raise NothingToDoError(f"series {series.name} changes no package that has tests")
+    version = patched_version(builder.base.version, series.name, patched.tree.digest)
+    new, old = _sides(builder, patched, series, packages, target)
+    about = _about(builder, series, target, new, old)
+    name = pack.tests_name(version, target)
+    stem = f"go{version}-tests"
+
+    def fill(folder: Path) -> Mapping[str, Any]:
+        (folder / MANIFEST).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        (folder / NOTES).write_text(_notes(series, builder.base, target, new, stem), encoding="utf-8")
+        files = [
+            Member(name=f"{stem}/{one}", path=folder / one, executable=False) for one in (MANIFEST, NOTES)
+        ]
+        files += [
+            Member(name=f"{stem}/{one.side}/{one.path.name}", path=one.path, executable=True)
+            for one in (*old.binaries.values(), *new.values())
+        ]
+        archive = folder / name
+        pack.write(archive, sorted(files, key=lambda file: file.name), pack.released(builder.base.root))
+        return {"sha256": file_sha256(archive), "size": archive.stat().st_size}
+
+    entry = builder.store.fill("archives", {"tests": about, "name": name}, fill)
+    return Packed(
+        path=entry.path / name,
+        version=version,
+        sha256=str(entry.meta["sha256"]),
+        size=int(entry.meta["size"]),
+        proof=f"test binaries of {', '.join(packages)}, baseline and patched",
+        reused=entry.reused,
+    )
+
+
+def _tested(patched: PatchedTree) -> list[str]:
+    found = changed_packages(patched.changed)
+    return [one for one in found if any((patched.tree.root / "src" / one).glob("*_test.go"))]
+
+
+def _sides(
+    builder: Builder, patched: PatchedTree, series: Series, packages: Sequence[str], target: Platform
+) -> tuple[dict[str, TestBinary], Baseline]:
+    # As for this host, so that the host's own are not built twice.
+    other = None if target == builder.host else target
+    tree, tools = patched.tree, builder.base.digest
+    if build.touches_tools(builder, patched.changed):
+        # What the series changed of the compiler must compile its side.
+        toolchain = build.build(
+            builder, trees.named(builder.store, tree, series.name), "staged", own_tools=True
+        )
+        tree, tools = dataclasses.replace(tree, root=toolchain.root), toolchain.digest
+    go = builder.go(tree.root, tools)
+    new = testbin.compile_patched(builder, go, tree, tools, packages, other)
+    return new, testbin.compile_baseline(builder, patched.tree, patched.changed, packages, other)
+
+
+def _about(
+    builder: Builder, series: Series, target: Platform, new: Mapping[str, TestBinary], old: Baseline
+) -> dict[str, Any]:
+    """What is in the archive, for whoever runs it: a cell's job reads this and nothing else."""
+    return {
+        "schema_version": 1,
+        "series": series.name,
+        "series_digest": series.digest,
+        "base": builder.base.version,
+        "base_digest": builder.base.digest,
+        "goos": target.goos,
+        "goarch": target.goarch,
+        "packages": {
+            package: {
+                "binary": one.path.name,
+                "base": old.binaries[package].sha256,
+                "patched": one.sha256,
+                "tests": list(series.tests.get(package, ())),
+                "benchmarks": list(series.benchmarks.get(package, ())),
+            }
+            for package, one in new.items()
+        },
+        "left_out_of_base": {one.file: one.reason for one in old.dropped},
+    }
+
+
+def _notes(series: Series, base: GoTree, target: Platform, new: Mapping[str, TestBinary], stem: str) -> str:
+    package, binary = next(iter(new.items()))
+    return _NOTES.format(
+        series=series.name,
+        base=base.version,
+        target=target,
+        manifest=MANIFEST,
+        package=package,
+        up="/".join([".."] * (package.count("/") + 3)) + f"/{stem}",
+        binary=binary.path.name,
+        tests=_pattern(series.tests.get(package, ())),
+        benchmarks=_pattern(series.benchmarks.get(package, ())),
+    )
+
+
+def _pattern(names: Sequence[str]) -> str:
+    return f"^({'|'.join(names)})$" if names else "."
