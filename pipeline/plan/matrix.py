@@ -12,6 +12,7 @@ from pipeline import config
 from pipeline.source import settings as source_settings
 from pipeline.source.settings import ReleaseSource, Settings, resolve
 from pipeline.stats import sequential
+from pipeline.values import CommitRules
 
 
 def _benchtime(value: str) -> str:
@@ -81,6 +82,7 @@ class ProfileEntry(BaseModel):
     benchmark_timeout: Seconds
     test_timeout: Seconds
     toolchain: Literal["staged", "overlay"]
+    commit_rules: CommitRules = "advice"
 
     @model_validator(mode="after")
     def _ordered(self) -> ProfileEntry:
