@@ -16,6 +16,10 @@ _FIELD = re.compile(r"([!-9;-~]+):[ \t]*(.*)")
 # Python knows a hundred charsets, of which some run code of their own or change what a text means.
 _CHARSETS = {"utf-8", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252"}
 _READABLE = {"7bit", "8bit", "binary"}
+# The longest messages of Go's history have a few hundred lines of benchmarks.
+MAX_MESSAGE = 1 << 17
+# What Python takes to read a field grows by the square of its length.
+MAX_FIELD = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +39,9 @@ NONE = Message(subject="", body="", subject_line=1, body_line=1, found=False)
 
 def parse(lines: Sequence[str], found: Findings) -> Message:
     """The message in what stands above the first header of a patch. Notes what is hidden in it."""
+    if (size := sum(map(len, lines)) + len(lines)) > MAX_MESSAGE:
+        found.add("size", 1, f"{size} characters above the first change, more than {MAX_MESSAGE}")
+        return NONE
     fields, end = _fields(lines)
     if not fields.keys() & {"subject", "from"}:
         return NONE
@@ -45,6 +52,9 @@ def parse(lines: Sequence[str], found: Findings) -> Message:
     if not kind[0].strip().lower().startswith("text/plain"):
         found.add("mail-encoding", kind[1], "a mail in several parts or not in plain text")
     raw, at = fields.get("subject", ("", 1))
+    if len(raw) > MAX_FIELD:
+        found.add("size", at, f"a subject of {len(raw)} characters, more than {MAX_FIELD}")
+        raw = raw[:MAX_FIELD]
     subject = _decoded(raw)
     if char := characters.hidden(subject.replace("\n", "\v")):
         # Where it stands as it is, the line was refused already.

@@ -34,12 +34,10 @@ _LIKE_A_REFERENCE = re.compile(
 )
 _FOOTER = re.compile(r"[A-Z][A-Za-z]*(-[A-Za-z]+)+: \S.*|\(cherry picked from commit [0-9a-f]+\)")
 _CHANGE_ID = re.compile(r"Change-Id: I[0-9a-f]{40}")
-# What may be long: indented text, addresses, paths, rules of a table, box characters, benchstat's numbers,
-# and columns, which are two gaps in one line.
-_WIDE = re.compile(
-    r"^\s|https?://|www\.|\.(com|org|dev)\b|([^/\\]*[/\\]){5}|----|____|[\u2500-\u257f]"
-    r"| ± |\S {2,}\S.*\S {2,}\S|\t"
-)
+# What may be long: indented text, addresses, rules of a table, box characters, benchstat's numbers; and paths
+# and columns, which are several of a kind in one line.
+_WIDE = re.compile(r"^\s|https?://|www\.|\.(com|org|dev)\b|----|____|[\u2500-\u257f]| ± |\t")
+_WIDE_PARTS = ((re.compile(r"[/\\]"), 5), (re.compile(r"\S {2,}(?=\S)"), 2))
 _CODE = re.compile(r"[={}()\[\]]|regex|string")
 
 
@@ -116,7 +114,7 @@ def _body(message: Message, *, trivial: bool) -> Iterator[tuple[str, int, str]]:
         elif not _SENTENCE.search(prose):
             yield "body-sentences", 0, "the message should be in whole sentences, with their punctuation"
     longest = max(
-        ((len(line), at) for at, line in enumerate(lines[:end]) if not _WIDE.search(line)), default=(0, 0)
+        ((len(line), at) for at, line in enumerate(lines[:end]) if not _is_wide(line)), default=(0, 0)
     )
     if longest[0] > MAX_BODY_LINE:
         yield "body-wrap", longest[1], f"a line of {longest[0]} characters; text is wrapped at about 76"
@@ -130,6 +128,10 @@ def _body(message: Message, *, trivial: bool) -> Iterator[tuple[str, int, str]]:
     yield from _change_id(lines, end)
 
 
+def _is_wide(line: str) -> bool:
+    return bool(_WIDE.search(line)) or any(len(part.findall(line)) >= most for part, most in _WIDE_PARTS)
+
+
 def _markdown(subject: str, lines: Sequence[str]) -> Iterator[tuple[str, int, str]]:
     """As the bot does: fences, backquotes outside of what may be Go code, and links."""
     if any("markdown" in line.lower() for line in (subject, *lines)):
@@ -140,7 +142,7 @@ def _markdown(subject: str, lines: Sequence[str]) -> Iterator[tuple[str, int, st
         for at, line in enumerate(lines)
         if not re.search("regex|string", subject) and re.search("`.+`", line) and not _CODE.search(line)
     ]
-    links = [at for at, line in enumerate(lines) if re.search(r"\[.+\]\(https?://.+\)", line)]
+    links = [at for at, line in enumerate(lines) if re.search(r"\[[^\[\]]+\]\(https?://", line)]
     found = sorted([*(fences if len(fences) > 1 else []), *quoted, *links])
     if found:
         yield "markdown", found[0], "the message should be plain text; this looks like Markdown"

@@ -77,9 +77,12 @@ class Reader:
         self.first = len(lines)
 
     def read(self) -> None:
-        """Go through all lines, a file's section at a time."""
+        """Go through all lines, a file's section at a time, and no further once there is too much."""
         at = 0
-        while at < len(self._lines):
+        while at < len(self._lines) and self._hunks <= MAX_HUNKS:
+            if len(self.changes) > MAX_FILES:
+                self._found.add("size", self.changes[MAX_FILES].line, f"more than {MAX_FILES} files")
+                return
             if self._lines[at].startswith(_GIT):
                 at = self._section(at, git=True)
             elif self._is_pair(at):
@@ -87,10 +90,6 @@ class Reader:
             else:
                 self._stray(at)
                 at += 1
-        if len(self.changes) > MAX_FILES:
-            self._found.add(
-                "size", self.changes[MAX_FILES].line, f"{len(self.changes)} files, more than {MAX_FILES}"
-            )
 
     def _is_pair(self, at: int) -> bool:
         """Whether a header without ``diff --git`` begins here. A commit message may well quote the one line
@@ -135,7 +134,7 @@ class Reader:
         below = self._lines[end] if end < len(self._lines) else ""
         if _BINARY.match(below) or re.match(r"Files .* differ", below):
             section.binary = True
-        while end < len(self._lines) and self._lines[end].startswith("@@ -"):
+        while end < len(self._lines) and self._lines[end].startswith("@@ -") and self._hunks <= MAX_HUNKS:
             end = self._hunk(section, end)
         self._finish(section)
         return end
@@ -275,7 +274,8 @@ class Reader:
         at += 1
         while old or new:
             if at >= len(lines) - 1:  # what follows the last line feed is no whole line
-                self._found.add("truncated", len(lines), f"the patch ends within a hunk of {wanted}")
+                last = len(lines) - (not lines[-1])
+                self._found.add("truncated", last, f"the patch ends within a hunk of {wanted}")
                 return len(lines)
             sign = lines[at][:1]
             if sign == "\\" and lines[at].startswith("\\ ") and len(lines[at]) >= _NO_NEWLINE:
