@@ -17,7 +17,8 @@ def change(path: str, body: str = BODY) -> str:
 
 
 def created(path: str, *header: str, text: str = "x") -> str:
-    lines = (f"diff --git a/{path} b/{path}", *header, "--- /dev/null", f"+++ b/{path}")
+    mode = header or ("new file mode 100644",)
+    lines = (f"diff --git a/{path} b/{path}", *mode, "--- /dev/null", f"+++ b/{path}")
     return "\n".join(lines) + f"\n@@ -0,0 +1 @@\n+{text}\n"
 
 
@@ -98,8 +99,8 @@ HOSTILE: dict[str, tuple[str | bytes, str, int]] = {
     # Two names for one file.
     "case": (change("src/a/Foo.go") + change("src/a/foo.go"), "path-collision", 6),
     "case of a folder": (change("src/A/x.go") + change("src/a/y.go"), "path-collision", 6),
-    "a file and a folder": (created("src/x") + created("src/x/y.go"), "path-collision", 6),
-    "a folder and a file": (created("src/x/y.go") + created("src/x"), "path-collision", 6),
+    "a file and a folder": (created("src/x") + created("src/x/y.go"), "path-collision", 7),
+    "a folder and a file": (created("src/x/y.go") + created("src/x"), "path-collision", 7),
     "the same file twice": (GOOD + GOOD, "repeated-file", 7),
     # Modes, links, submodules, binaries. git reads all of these spellings.
     "new link": (created("src/l", "new file mode 120000", text="../canary"), "mode", 2),
@@ -116,7 +117,11 @@ HOSTILE: dict[str, tuple[str | bytes, str, int]] = {
     "link by a strange index line": (created("src/l", "index ZZ..YY 120000"), "mode", 2),
     "submodule": (created("src/m", "new file mode 160000", text=f"Subproject commit {'1' * 40}"), "mode", 2),
     "new program": (created("src/x.sh", "new file mode 100755"), "mode", 2),
-    "new program by its index line": (created("src/x.sh", "index 0..1 100755"), "mode", 2),
+    "new program by its index line": (
+        created("src/x.sh", "new file mode 100644", "index 0..1 100755"),
+        "mode",
+        3,
+    ),
     "mode change": (f"diff --git a/{P} b/{P}\nold mode 100644\nnew mode 100755\n", "mode", 3),
     "deleted program": (created("src/x.sh", "deleted file mode 100755"), "mode", 2),
     "mode in other digits": (created("src/l", "new file mode 1\u06662000"), "mode", 2),
@@ -187,6 +192,22 @@ HOSTILE: dict[str, tuple[str | bytes, str, int]] = {
     "two files in the first line": (GOOD.replace(f" b/{P}", " b/src/other.go", 1), "header", 1),
     "the shorter name": (f"--- a/{P}\n+++ b/{P}.orig\n{BODY}", "header", 1),
     "removed and made": ("--- /dev/null\n+++ /dev/null\n" + BODY, "header", 1),
+    # git reads the file dev/null of the tree here.
+    "dev/null as a file": (
+        f"diff --git a/{P} b/{P}\n--- /dev/null\n+++ b/{P}\n@@ -0,0 +1 @@\n+x\n",
+        "header",
+        1,
+    ),
+    "dev/null as a file, removed": (
+        f"diff --git a/{P} b/{P}\n--- a/{P}\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n",
+        "header",
+        1,
+    ),
+    "a mode below the name": (
+        f"diff --git a/{P} b/{P}\n--- /dev/null\nnew file mode 100644\n+++ b/{P}\n@@ -0,0 +1 @@\n+x\n",
+        "header",
+        3,
+    ),
     "new and yet old": (GOOD.replace("---", "new file mode 100644\n---", 1), "header", 1),
     "new with old lines": (created("src/x").replace("-0,0", "-1") + "-y\n", "header", 1),
     "a header twice": (GOOD.replace("+++", f"--- a/{P}\n+++", 1), "header", 3),
@@ -276,7 +297,7 @@ BENIGN: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "letters and signs": (GOOD.replace("+b", "+\tüñ→±µ\t"), (P,)),
     "two files": (GOOD + change("test/a.go"), (P, "test/a.go")),
-    "two hunks": (GOOD + BODY.replace("1", "9"), (P,)),
+    "two hunks": (change(P, "@@ -1,2 +1,2 @@\n-a\n+b\n c\n@@ -9,2 +9,2 @@\n-d\n+e\n f\n"), (P,)),
     "escaped module path": (
         change("src/cmd/go/testdata/mod/!burnt!sushi_v1.0+x.txt"),
         ("src/cmd/go/testdata/mod/!burnt!sushi_v1.0+x.txt",),
@@ -286,3 +307,29 @@ BENIGN: dict[str, tuple[str, tuple[str, ...]]] = {
 
 def as_bytes(content: str | bytes) -> bytes:
     return content.encode() if isinstance(content, str) else content
+
+
+def preimages(content: bytes) -> dict[str, bytes]:
+    """Files that the hunks of a well-formed patch fit, by a reading of its own."""
+    files: dict[str, bytes] = {}
+    name, old, new = "", 0, 0
+    lines = content.split(b"\n")
+    for line, below in zip(lines, [*lines[1:], b""], strict=True):
+        if old or new:
+            if line[:1] != b"\\":
+                old -= line[:1] in (b"-", b" ", b"")
+                new -= line[:1] in (b"+", b" ", b"")
+            elif name and old == 0:
+                files[name] = files[name].removesuffix(b"\n")
+            if line[:1] in (b"-", b" ", b"") and name:
+                files[name] += line[1:] + b"\n"
+        elif line.startswith(b"--- ") and below.startswith(b"+++ "):
+            name = line[4:].split(b"\t")[0].partition(b"/")[2].decode() if b"/dev/null" not in line else ""
+            if name:
+                files[name] = b""
+        elif line.startswith(b"@@ -"):
+            ranges = [part[1:].split(b",") for part in line.split(b" ")[1:3]]
+            old, new = (int(part[1]) if len(part) == 2 else 1 for part in ranges)
+            if name:
+                files[name] += b"~\n" * min(1000, int(ranges[0][0]) - 1 - files[name].count(b"\n"))
+    return files

@@ -68,7 +68,7 @@ def parse(lines: Sequence[str], found: Findings) -> Message:
         subject=re.sub(r"^\[PATCH[^\]]*\]\s*", "", " ".join(subject.split())),
         body="\n".join(line.removesuffix("\r") for line in body[start:cut]),
         subject_line=at,
-        body_line=end + start + 1,
+        body_line=min(end + start + 1, len(lines)),  # an empty body has no line of its own
         found=True,
     )
 

@@ -55,6 +55,7 @@ class _Section:
     give, and the lines that its hunks take and leave."""
 
     line: int
+    git: bool
     seen: dict[str, int] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
     null: set[str] = field(default_factory=set)
@@ -120,7 +121,7 @@ class Reader:
     def _section(self, at: int, *, git: bool) -> int:
         """One file, from its first header line to its last hunk; the number of the line after it."""
         self.first = min(self.first, at)
-        section = _Section(line=at + 1)
+        section = _Section(line=at + 1, git=git)
         if git:
             self._names(section, at)
         end = at + 1 if git else at
@@ -172,6 +173,8 @@ class Reader:
         value = line.removeprefix(key)
         if key in section.seen:
             self._found.add("header", at + 1, f"a second {key.strip()!r} line for one file")
+        elif section.seen.keys() & {"--- ", "+++ "} and key != "+++ ":
+            self._found.add("header", at + 1, f"a {key.strip()!r} line below those of the file's name")
         section.seen[key] = at + 1
         if key in ("--- ", "+++ "):
             self._named(section, at, key, value)
@@ -219,8 +222,9 @@ class Reader:
     def _finish(self, section: _Section) -> None:
         """What only the whole section shows: whether its lines agree with each other and with its hunks."""
         seen, at = section.seen, section.line
-        new = "new file mode " in seen or "--- " in section.null
-        deleted = "deleted file mode " in seen or "+++ " in section.null
+        # Without the line of the mode, /dev/null below diff --git is for git a file dev/null.
+        new = "new file mode " in seen if section.git else "--- " in section.null
+        deleted = "deleted file mode " in seen if section.git else "+++ " in section.null
         renamed = any(one in seen for one in (*_RENAMES, *_SIMILAR))
         if len(section.names) > 1 and not renamed:
             both = " and ".join(map(shown, sorted(section.names)))
