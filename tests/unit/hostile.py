@@ -123,6 +123,8 @@ HOSTILE: dict[str, tuple[str | bytes, str, int]] = {
         3,
     ),
     "mode change": (f"diff --git a/{P} b/{P}\nold mode 100644\nnew mode 100755\n", "mode", 3),
+    # What may be run so far, may not then.
+    "mode change to the plain one": (GOOD.replace("---", "new mode 100644\n---", 1), "mode", 2),
     "deleted program": (created("src/x.sh", "deleted file mode 100755"), "mode", 2),
     "mode in other digits": (created("src/l", "new file mode 1\u06662000"), "mode", 2),
     "binary": (f"diff --git a/{P} b/{P}\nGIT binary patch\nliteral 0\n", "binary", 2),
@@ -134,7 +136,17 @@ HOSTILE: dict[str, tuple[str | bytes, str, int]] = {
     "rename": (
         "diff --git a/src/a.go b/src/b.go\nsimilarity index 100%\nrename from src/a.go\nrename to src/b.go\n",
         "rename",
-        2,
+        3,
+    ),
+    "rename behind a rewrite": (
+        "diff --git a/src/a b/src/b\ndissimilarity index 90%\nrename from src/a\nrename to src/b\n",
+        "rename",
+        3,
+    ),
+    "two files behind a rewrite": (
+        GOOD.replace("---", "dissimilarity index 90%\n---", 1).replace("b/src", "b/src/x", 1),
+        "header",
+        1,
     ),
     "rename, old spelling": (
         f"diff --git a/{P} b/{P}\nrename old {P}\nrename new ../canary\n",
@@ -180,7 +192,7 @@ HOSTILE: dict[str, tuple[str | bytes, str, int]] = {
     "counts too small, removed": (GOOD + "-c\n", "hunk", 7),
     "counts too large": (GOOD.replace("-1 +1", "-1,2 +1,2") + GOOD, "hunk", 7),
     "more removed than said": (change("src/a.go", "@@ -1 +1,2 @@\n-a\n-b\n+c\n+d\n"), "hunk", 5),
-    "changes nothing": (change("src/a.go", "@@ -1 +1 @@\n a\n"), "hunk", 4),
+    "changes nothing": (change("src/a.go", "@@ -1 +1 @@\n a\n"), "hunk", 3),
     "no lines": (change("src/a.go", "@@ -1,0 +1,0 @@\n"), "hunk", 3),
     # Headers that disagree.
     "another file below": (GOOD.replace(f"+++ b/{P}", "+++ b/src/other.go"), "header", 1),

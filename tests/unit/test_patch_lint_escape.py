@@ -118,15 +118,34 @@ def test_a_link_of_the_release_is_not_written_through(tmp_path: Path) -> None:
     assert place.snapshot() == before
 
 
+def test_an_index_line_makes_nothing_runnable_and_nothing_plain(tmp_path: Path) -> None:
+    for mode, other in ((0o644, "100755"), (0o755, "100644")):
+        place = Place(tmp_path / other)
+        (place.base / P).chmod(mode)
+        content = BENIGN["index with the plain mode"][0].replace("100644", other)
+        patched = place.apply(content.encode())
+        assert stat.S_IMODE((patched.tree.root / P).stat().st_mode) == mode
+
+
 # What the lint is for: git alone makes the link, the program and the rename.
 @pytest.mark.parametrize(
-    "name", ["new link", "new link, leading zero", "new program", "mode change", "rename"]
+    "name",
+    [
+        "new link",
+        "new link, leading zero",
+        "new program",
+        "mode change",
+        "rename",
+        "mode change to the plain one",
+    ],
 )
 def test_git_alone_would_have_taken_it(tmp_path: Path, name: str) -> None:
     place = Place(tmp_path / "place")
     shutil.rmtree(place.base / "bin")
     if name == "rename":
         (place.base / "src/b.go").unlink()
+    if name == "mode change to the plain one":
+        (place.base / P).chmod(0o755)
     before = place.snapshot()
     shell = proc.Shell(logs=tmp_path / "logs", observe=lambda *_: None)
     content = as_bytes(HOSTILE[name][0])

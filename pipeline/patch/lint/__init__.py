@@ -14,7 +14,8 @@ from pipeline.patch.lint import characters, mail, message, paths
 from pipeline.patch.lint.characters import hidden
 from pipeline.patch.lint.findings import Findings
 from pipeline.patch.lint.mail import Message
-from pipeline.patch.lint.reader import Change, Reader
+from pipeline.patch.lint.reader import Reader
+from pipeline.patch.lint.section import Change
 from pipeline.values import CommitRules, Finding, Patch
 
 __all__ = ["Examined", "against", "check", "examine", "hidden", "refuse"]
@@ -67,7 +68,7 @@ def refuse(findings: Iterable[Finding]) -> None:
         raise PatchError(
             "\n".join(errors),
             hint="a series may change plain text files below src/ and the other folders of Go's source, "
-            "and nothing else; ./inv patch-lint shows this again",
+            "and nothing else (renames: git format-patch --no-renames); ./inv patch-lint shows this again",
         )
 
 
