@@ -3,18 +3,24 @@ would have let through."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import stat
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from pipeline import git, proc, tree
 from pipeline.errors import PatchError
+from pipeline.flow import stages
+from pipeline.ledger import Ledger
 from pipeline.patch import series
+from pipeline.records import LintFinding
 from pipeline.store import Store
 from pipeline.toolchain import trees
 from pipeline.values import GoTree
@@ -51,9 +57,11 @@ class Place:
     def apply(self, content: bytes) -> trees.PatchedTree:
         (self.series / "0001.patch").write_bytes(content)
         found = series.load(self.series)
+        return trees.patched(self.store, self.shell, self.tree(), found)
+
+    def tree(self) -> GoTree:
         manifest = {name: tree.entry(self.base / name) for name in self.files}
-        base = GoTree(root=self.base, version="1.27.3", digest=tree.digest(manifest), manifest=manifest)
-        return trees.patched(self.store, self.shell, base, found)
+        return GoTree(root=self.base, version="1.27.3", digest=tree.digest(manifest), manifest=manifest)
 
     def snapshot(self) -> Snapshot:
         """Everything but what a run may write: its store's own entries and its logs."""
@@ -175,3 +183,26 @@ def test_git_reads_another_name_than_a_reviewer(tmp_path: Path, name: str, file:
         check=False,
     )
     assert f"{file}\0".encode() in done.stdout, done
+
+
+def test_a_run_records_what_the_lint_advises(tmp_path: Path) -> None:
+    content, _ = BENIGN["format-patch with a signature"]
+    place = Place(tmp_path / "place", preimages(content.encode()))
+    (place.series / "0001.patch").write_bytes(content.encode())
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    context: Any = SimpleNamespace(
+        plan=SimpleNamespace(series=series.load(place.series)),
+        store=place.store,
+        shell=place.shell,
+        ledger=ledger,
+        stage=lambda _: contextlib.nullcontext(),
+    )
+    stages.apply(context, place.tree())
+    found = [
+        record for record in Ledger(tmp_path / "ledger.jsonl").records if isinstance(record, LintFinding)
+    ]
+    assert [(one.file, one.line, one.severity, one.rule) for one in found] == [
+        ("0001.patch", 3, "advice", "subject-package"),
+        ("0001.patch", 7, "advice", "body-missing"),
+        ("0001.patch", 7, "advice", "issue-missing"),
+    ]
