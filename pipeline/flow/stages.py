@@ -20,6 +20,7 @@ from pipeline.records import (
     CellEnded,
     CellReach,
     GateResult,
+    LintFinding,
     OverlayDropped,
     PairMeasured,
     PatchApplied,
@@ -101,6 +102,8 @@ def apply(context: Context, source: GoTree) -> PatchedTree:
                     message=one.patch.message,
                 )
             )
+            for advice in one.patch.advice:
+                context.ledger.append(LintFinding(**dataclasses.asdict(advice)))
         if not patched.changed:
             raise PatchError("the series changes nothing: every file equals the baseline's")
     return patched

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import email
-import email.header
-import email.policy
 import hashlib
 import re
 from collections.abc import Mapping
@@ -19,10 +16,9 @@ from pipeline import config
 from pipeline.errors import UsageError
 from pipeline.patch import lint
 from pipeline.store import digest
-from pipeline.values import Patch, Series, Threshold
+from pipeline.values import CommitRules, Finding, Patch, Series, Threshold
 
 SERIES_FILE = "series.yml"
-MAX_PATCH_BYTES = 8 << 20
 
 
 def _matching(pattern: str, what: str) -> AfterValidator:
@@ -97,8 +93,22 @@ def find(name_or_path: str, patches: Path) -> Path:
     )
 
 
-def load(folder: Path) -> Series:
-    """Read and check a series folder. UsageError lists every mistake of series.yml at once."""
+def load(folder: Path, commit_rules: CommitRules = "advice") -> Series:
+    """Read and check a series folder. UsageError lists every mistake of series.yml at once, PatchError every
+    error of the patches. ``commit_rules`` is what breaking Go's rules for messages counts as."""
+    model = _model(folder)
+    patches = tuple(_read(folder / name, commit_rules) for name in model.patches)
+    lint.refuse(finding for _, findings in patches for finding in findings)
+    return _series(folder, model, tuple(patch for patch, _ in patches))
+
+
+def findings(folder: Path, commit_rules: CommitRules = "advice") -> tuple[Finding, ...]:
+    """Everything that the lint has against the patches of a series folder, in their order."""
+    model = _model(folder)
+    return tuple(one for name in model.patches for one in _read(folder / name, commit_rules)[1])
+
+
+def _model(folder: Path) -> SeriesFile:
     document = config.load(folder / SERIES_FILE)
     model = config.check(document, SeriesFile)
     missing = [
@@ -108,7 +118,10 @@ def load(folder: Path) -> Series:
     ]
     if missing:
         raise UsageError("\n".join(missing))
-    patches = tuple(_read(folder / name) for name in model.patches)
+    return model
+
+
+def _series(folder: Path, model: SeriesFile, patches: tuple[Patch, ...]) -> Series:
     return Series(
         name=model.series,
         subject=model.subject,
@@ -128,35 +141,23 @@ def _frozen(lists: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
     return {package: tuple(names) for package, names in lists.items()}
 
 
-def _read(path: Path) -> Patch:
+def _read(path: Path, commit_rules: CommitRules) -> tuple[Patch, tuple[Finding, ...]]:
+    """A patch file and all that the lint finds in it."""
     if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
         raise UsageError(f"{path} is a link that leaves the series folder")
-    content = path.read_bytes()
-    if len(content) > MAX_PATCH_BYTES:
-        raise UsageError(f"{path}: larger than {MAX_PATCH_BYTES} bytes")
-    files = lint.check(path.name, content)
-    subject, message = _message(content)
-    lint.check_characters(path.name, 1, subject)  # a mail's subject may be encoded: look again
-    return Patch(
+    with path.open("rb") as stream:
+        content = stream.read(lint.MAX_BYTES + 1)  # enough for the lint to see that it is too much
+    found = lint.examine(path.name, content, commit_rules)
+    patch = Patch(
         name=path.name,
-        subject=subject,
-        message=message,
+        subject=found.message.subject,
+        message=found.message.body,
         sha256=hashlib.sha256(content).hexdigest(),
         content=content,
-        files=files,
+        files=found.files,
+        advice=tuple(one for one in found.findings if one.severity == "advice"),
     )
-
-
-def _message(content: bytes) -> tuple[str, str]:
-    """The commit subject of a mail-formatted patch and the rest of its message; '' for a bare diff."""
-    head = re.split(rb"^(?:---$|diff --git )", content, maxsplit=1, flags=re.MULTILINE)[0]
-    if not re.match(rb"(From |From:|Subject:|Date:)", head):
-        return "", ""
-    # git puts "From <sha> <date>" on the first line, which is not a mail header.
-    mail = email.message_from_bytes(re.sub(rb"\AFrom [^\n]*\n", b"", head), policy=email.policy.default)
-    subject = " ".join(str(mail.get("Subject", "")).split())
-    body = mail.get_payload() if not mail.is_multipart() else ""
-    return re.sub(r"^\[PATCH[^\]]*\]\s*", "", subject), str(body).strip("\n")
+    return patch, found.findings
 
 
 def supports(series: Series, version: str) -> bool:

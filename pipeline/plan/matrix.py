@@ -13,6 +13,7 @@ from pipeline.source import base as source_room
 from pipeline.source import settings as source_settings
 from pipeline.source.settings import ReleaseSource, Settings, is_local, resolve
 from pipeline.stats import sequential
+from pipeline.values import CommitRules
 
 
 def _benchtime(value: str) -> str:
@@ -82,6 +83,7 @@ class ProfileEntry(BaseModel):
     benchmark_timeout: Seconds
     test_timeout: Seconds
     toolchain: Literal["staged", "overlay"]
+    commit_rules: CommitRules = "advice"
 
     @model_validator(mode="after")
     def _ordered(self) -> ProfileEntry:

@@ -128,7 +128,7 @@ def make(request: Request) -> Plan:
     """Read the configuration and decide. UsageError for anything that does not fit."""
     found = ground(request)
     folder = series_room.find(request.series or found.matrix.series, request.root / "patches")
-    series = series_room.load(folder)
+    series = series_room.load(folder, found.profile.commit_rules)
     _check_range(series, found.base)
     limits = found.limits
     return Plan(

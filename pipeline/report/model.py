@@ -15,6 +15,7 @@ from pipeline.records import (
     CellEnded,
     CommandRan,
     GateResult,
+    LintFinding,
     MachineChecked,
     NoiseFloor,
     OverlayDropped,
@@ -59,6 +60,7 @@ class RunReport:
     seconds: float
     tool_seconds: float
     failure: str
+    lint: tuple[LintFinding, ...] = ()
     bench_text: Mapping[str, str] = field(repr=False, default_factory=dict)
 
     @property
@@ -97,6 +99,7 @@ def build(records: Sequence[Record], bench: Mapping[str, str]) -> RunReport:
         seconds=sum(one.seconds for one in ends),
         tool_seconds=sum(r.seconds for r in _of(records, CommandRan)),
         failure=end.failure if end else "",
+        lint=tuple(dict.fromkeys(_of(records, LintFinding))),
         bench_text=bench,
     )
 
@@ -204,7 +207,7 @@ def as_json(report: RunReport) -> dict[str, Any]:
         "base": report.source.model_dump(exclude={"kind"}) if report.source else {"version": plan["base"]},
         "profile": plan["profile"],
         "threshold": plan["threshold"],
-        "patches": [patch.model_dump(exclude={"kind"}) for patch in report.patches],
+        "patches": [_patch_json(report, patch) for patch in report.patches],
         "cells": [_cell_json(cell) for cell in report.cells],
         "toolchains": [toolchain.model_dump(exclude={"kind"}) for toolchain in report.toolchains],
         "new_test_files": [one.model_dump(exclude={"kind"}) for one in report.dropped],
@@ -216,6 +219,11 @@ def as_json(report: RunReport) -> dict[str, Any]:
         },
     }
     return {key: _finite(value) for key, value in found.items()}
+
+
+def _patch_json(report: RunReport, patch: PatchApplied) -> dict[str, Any]:
+    found = [one.model_dump(exclude={"kind", "file"}) for one in report.lint if one.file == patch.file]
+    return {**patch.model_dump(exclude={"kind"}), "lint": found}
 
 
 def _cell_json(cell: CellReport) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline import proc, tree
 from pipeline.golang import patched_version
+from pipeline.patch import lint
 from pipeline.patch.apply import Applied, apply_series
 from pipeline.patch.reach import is_test_file
 from pipeline.store import Store
@@ -30,10 +31,11 @@ class PatchedTree:
 
 
 def patched(store: Store, shell: proc.Shell, base: GoTree, series: Series) -> PatchedTree:
-    """Clone the baseline and apply the series. PatchError when a patch does not apply; the store keeps
-    nothing then."""
+    """Clone the baseline and apply the series. PatchError when a patch does not apply or collides with a file
+    of the baseline; the store keeps nothing then."""
 
     def build(folder: Path) -> Mapping[str, Any]:
+        lint.refuse(lint.against(base.manifest, series.patches))
         root = folder / "tree"
         tree.clone(base.root, root, base.manifest)
         applied = apply_series(shell, root, series.patches)

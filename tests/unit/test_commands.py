@@ -106,6 +106,34 @@ def test_lists_its_tasks(project: Path) -> None:
 
 
 @pytest_processes
+def test_patch_lint(project: Path, tmp_path: Path) -> None:
+    """Exit codes: 0 for advice alone, 1 for an error, 2 for usage."""
+    assert inv(project, "patch-lint", "--profile=rigorous", code=0).stdout == "0 errors, 0 advice\n"
+    folder = tmp_path / "s"
+    folder.mkdir()
+    (folder / "series.yml").write_text('series: s\nsubject: x\nbase: ">=1.27"\npatches: [a.patch]\n')
+    mail = "From: a\nSubject: runtime: Fix it\n\nIt was broken for a long time.\n\nFixes #1234\n---\n"
+    diff = "--- a/src/runtime/p.go\n+++ b/src/runtime/p.go\n@@ -1 +1 @@\n-a\n+b\n"
+    (folder / "a.patch").write_text(mail + diff)
+    where, series = folder / "a.patch", f"--series={folder}"
+    shown = inv(project, "patch-lint", series, code=0).stdout
+    assert shown.startswith(f"{where}:2: advice: subject-verb: ")
+    assert shown.endswith("\n0 errors, 1 advice\n")
+    shown = inv(project, "patch-lint", series, "--profile=rigorous", code=1).stdout
+    assert shown.startswith(f"{where}:2: error: subject-verb: ")
+    inv(project, "patch-validate", series, "--profile=rigorous", "--dry-run", code=1)
+    inv(project, "patch-validate", series, "--profile=standard", "--dry-run", code=0)
+    (folder / "a.patch").write_text(diff.replace("src/", "../"))
+    found = json.loads(inv(project, "patch-lint", series, "--json", code=1).stdout)
+    assert [(one["severity"], one["rule"], one["file"], one["line"]) for one in found] == [
+        ("error", "path-escape", "a.patch", 1),
+        ("advice", "no-message", "a.patch", 1),
+    ]
+    for wrong in (["--series=none"], ["--series="], ["--profile=quik"]):
+        assert inv(project, "patch-lint", *wrong, code=2).stdout == ""
+
+
+@pytest_processes
 def test_a_dry_run_prints_the_plan_and_makes_nothing(project: Path) -> None:
     before = sorted(path.name for path in project.iterdir())
     shown = inv(project, "patch-validate", "--dry-run", "--profile=quick", code=0).stdout

@@ -122,7 +122,7 @@ def test_already_applied(processes: None, root: Path, shell: proc.Shell) -> None
 
 
 def test_a_corrupt_patch(processes: None, root: Path, shell: proc.Shell) -> None:
-    assert "corrupt patch at line" in refused(shell, root, EXACT.replace(",5 @@", ",9 @@"))
+    assert "corrupt patch at line" in refused(shell, root, EXACT.replace(",5 @@", ",9 @@"), files=(NAME,))
 
 
 def test_the_whole_series_is_named_by_the_one_that_fails(

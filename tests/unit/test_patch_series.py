@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import PatchError, PipelineError, UsageError
-from pipeline.patch import series
+from pipeline.patch import lint, series
 
 DIFF = "--- a/src/runtime/p.go\n+++ b/src/runtime/p.go\n@@ -1 +1 @@\n-a\n+b\n"
 YAML = 'series: x\nsubject: "runtime: y"\nbase: ">=1.27, <1.28"\npatches:\n  - 0001.patch\n'
@@ -79,8 +79,33 @@ def test_a_link_out_of_the_folder_is_refused(folder: Path, tmp_path: Path) -> No
 
 
 def test_too_large(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(series, "MAX_PATCH_BYTES", 10)
-    assert "larger than 10 bytes" in mistakes(folder)
+    monkeypatch.setattr(lint, "MAX_BYTES", 10)
+    with pytest.raises(PatchError, match=r"^0001\.patch:1: error: size: more than 10 bytes\n"):
+        series.load(folder)
+
+
+def test_the_errors_of_every_patch_at_once(folder: Path) -> None:
+    (folder / "series.yml").write_text(YAML + "  - 0002.patch\n")
+    (folder / "0001.patch").write_text(DIFF.replace("src/", "../"))
+    (folder / "0002.patch").write_text(DIFF.replace("+b", "+\u202e"), encoding="utf-8")
+    with pytest.raises(
+        PatchError, match=r"(?s)0001\.patch:1: error: path-escape: .*\n0002\.patch:5: error: char"
+    ):
+        series.load(folder)
+    assert [one.file for one in series.findings(folder) if one.severity == "error"] == [
+        "0001.patch",
+        "0002.patch",
+    ]
+
+
+def test_the_rules_for_messages_are_advice_or_errors(folder: Path) -> None:
+    mail = "From: a\nSubject: [PATCH] Runtime: Fix it.\n\nBecause it is broken.\n\nFixes #1234\n---\n"
+    (folder / "0001.patch").write_text(mail + DIFF)
+    (patch,) = series.load(folder).patches
+    assert {one.rule for one in patch.advice} == {"subject-package", "subject-verb", "subject-period"}
+    assert {one.line for one in patch.advice} == {2}
+    with pytest.raises(PatchError, match=r"0001\.patch:2: error: subject-verb: "):
+        series.load(folder, "error")
 
 
 def test_find_by_name_and_path(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +122,7 @@ def test_find_by_name_and_path(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def subject(folder: Path, *head: str) -> str:
     (folder / "0001.patch").write_text(
-        "\n".join([*head, "", "body", "---", "", "diff --git a/src/a b/src/a", DIFF])
+        "\n".join([*head, "", "body", "---", "", "diff --git a/src/runtime/p.go b/src/runtime/p.go", DIFF])
     )
     return series.load(folder).patches[0].subject
 
@@ -122,7 +147,7 @@ def test_an_encoded_subject_cannot_smuggle_what_a_plain_one_may_not(folder: Path
 @given(st.text(alphabet=st.sampled_from('=?utf-8qbQB_ ab[]:;"<>,@\n\t\\é(0'), max_size=40))
 def test_any_subject_is_text_that_can_be_written(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     try:
-        shown, _ = series._message(f"Subject: {text}\n\ndiff --git a/src/a b/src/a\n".encode())
+        shown = lint.examine("x", f"Subject: {text}\n\n{DIFF}".encode()).message.subject
     except PipelineError:
         return
     assert "\n" not in shown

@@ -50,6 +50,7 @@ def test_the_repositorys_own_matrix(project: Path) -> None:
         ("rounds: 8", "rounds: eight", "profiles.quick.rounds: should be a valid integer (found 'eight')"),
         ("benchtime: 100ms", "benchtime: soon", "profiles.quick.benchtime: should be Go's -benchtime"),
         ("toolchain: overlay", "toolchain: none", "profiles.quick.toolchain: "),
+        ("toolchain: overlay", "commit_rules: fatal", "profiles.quick.commit_rules: "),
         ("effect: 5%", "effect: 3", "thresholds.quick.effect: should be a percentage such as 3%"),
         ("effect: 5%", "effect: 0%", "should be a percentage"),
         ("goos: windows", "goos: win/dows", "platforms.windows-amd64.goos: should be a GOOS"),
@@ -187,3 +188,10 @@ def test_a_cpu_that_is_not_there_is_found_before_anything_is_built(project: Path
     edit(project, "{goos: linux, goarch: amd64}", "{goos: linux, goarch: amd64, pin: [4095]}")
     with pytest.raises(HostError, match="cannot be pinned to CPU 4095"):
         plan(project)
+
+
+def test_only_the_rigorous_profile_insists_on_the_message(project: Path) -> None:
+    rules = {
+        name: plan(project, profile=name).profile.commit_rules for name in ("quick", "standard", "rigorous")
+    }
+    assert rules == {"quick": "advice", "standard": "advice", "rigorous": "error"}

@@ -21,6 +21,7 @@ from pipeline.records import (
     Exercise,
     GateResult,
     GateStatus,
+    LintFinding,
     MachineChecked,
     NoiseFloor,
     PatchApplied,
@@ -103,6 +104,25 @@ def test_pass() -> None:
     report = build(gate(), CALM, ended(), DONE, file=bench(0.0))
     assert outcome(report) == ("pass", ExitCode.PASS)
     assert "no benchmark changed by more than" in report.headline
+
+
+def test_what_the_lint_advises_is_shown_and_changes_no_verdict() -> None:
+    applied = PatchApplied(file="1.patch", subject="x", sha256=DIGEST, rung="exact", hunks=1)
+    advice = [
+        LintFinding(file="1.patch", line=n, severity="advice", rule="body-wrap", message=f"the {n}th")
+        for n in range(1, 61)
+    ]
+    # A resumed run notes it again.
+    report = build(applied, *advice, applied, *advice, gate(), CALM, ended(), DONE, file=bench(0.0))
+    assert outcome(report) == ("pass", ExitCode.PASS)
+    (patch,) = model.as_json(report)["patches"]
+    assert [one["line"] for one in patch["lint"]] == list(range(1, 61))
+    assert patch["lint"][0]["rule"] == "body-wrap"
+    shown = markdown.render(report, {})
+    assert "<details><summary>What Go's reviewers may say of the patches (60)</summary>" in shown
+    assert "- 1.patch:50: the 50th (body-wrap)\n- and 10 more: report.json has them all\n" in shown
+    assert "1.patch:60</code>: the 60th (body-wrap)" in html.render(report, {}, [])
+    assert "reviewers may say" not in markdown.render(build(applied, gate(), ended(), DONE), {})
 
 
 def test_worse_fails_and_is_named() -> None:
@@ -240,6 +260,7 @@ def hostile() -> RunReport:
     return build(
         SourceFetched(version=HOSTILE, digest=DIGEST, origin=HOSTILE, proof=HOSTILE, files=1),
         PatchApplied(file=HOSTILE, subject=HOSTILE, sha256=DIGEST, rung="exact", hunks=1, detail=HOSTILE),
+        LintFinding(file=HOSTILE, line=1, severity="advice", rule=HOSTILE, message=HOSTILE),
         ToolchainReady(
             role="base", version="1.27.3", digest=DIGEST, proof=HOSTILE, path=HOSTILE, recipe="staged"
         ),
