@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from pipeline.records import Side
+from pipeline.records import InputForm, Side
 
 SIDES: tuple[Side, Side] = ("base", "patched")
 Recipe = Literal["staged", "overlay"]
@@ -86,7 +86,9 @@ class Patch:
 @dataclass(frozen=True, kw_only=True)
 class Series:
     """A patch series. ``tests`` and ``benchmarks`` map a package's import path to function names;
-    ``thresholds`` are those of single units, by the unit's name (sec/op, B/op …)."""
+    ``thresholds`` are those of single units, by the unit's name (sec/op, B/op …). ``base`` is the range of
+    releases that it is for, '' for any; of a series with variants, ``ranges`` are those of all of them, and
+    ``variant`` is the range of the one in use."""
 
     name: str
     subject: str
@@ -99,6 +101,23 @@ class Series:
     benchmarks: Mapping[str, tuple[str, ...]]
     thresholds: Mapping[str, Threshold]
     digest: str
+    variant: str = ""
+    ranges: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """Where a series is from. ``origin`` is a path or URL, ``revision`` the commit where there is one;
+    ``raw`` are the bytes as they came, with their ``sha256`` (both empty for a series folder). ``notes`` are
+    sentences that the user should read; ``options`` bring the same series again."""
+
+    form: InputForm
+    origin: str
+    options: tuple[str, ...]
+    revision: str = ""
+    sha256: str = ""
+    raw: bytes = field(default=b"", repr=False)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from pipeline import config
 from pipeline.errors import UsageError
-from pipeline.patch import lint
+from pipeline.patch import lint, ranges
 from pipeline.store import digest
 from pipeline.values import Patch, Series, Threshold
 
@@ -64,8 +64,20 @@ def _visible(value: str) -> str:
 Line = Annotated[str, _matching(r"[^\x00-\x1f\x7f]{1,200}", "one line of text"), AfterValidator(_visible)]
 
 
+class VariantEntry(BaseModel):
+    """Other patches for other releases; what it leaves out is as in the file's own top level."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    base: Annotated[str, AfterValidator(_specifier)]
+    patches: Annotated[list[FileName], Field(min_length=1, max_length=200)]
+    packages: list[Package] | None = None
+    tests: dict[Package, list[TestName]] | None = None
+    benchmarks: dict[Package, list[BenchmarkName]] | None = None
+
+
 class SeriesFile(BaseModel):
-    """What ``series.yml`` may hold."""
+    """What ``series.yml`` may hold. Its own ``base`` and ``patches`` are the default variant."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -78,6 +90,20 @@ class SeriesFile(BaseModel):
     tests: dict[Package, list[TestName]] = {}
     benchmarks: dict[Package, list[BenchmarkName]] = {}
     thresholds: dict[config.UnitName, config.ThresholdEntry] = {}
+    variants: Annotated[list[VariantEntry], Field(max_length=50)] = []
+
+    @property
+    def ranges(self) -> tuple[str, ...]:
+        """The ranges of all variants, the default's first."""
+        return (self.base, *(one.base for one in self.variants))
+
+    def variant(self, index: int) -> SeriesFile:
+        """The file as it would be if it had one of its variants alone; 0 is the default."""
+        if not index:
+            return self.model_copy(update={"variants": []})
+        entry = self.variants[index - 1]
+        named = {name: value for name, value in iter(entry) if value is not None}
+        return self.model_copy(update={**named, "variants": []})
 
 
 def find(name_or_path: str, patches: Path) -> Path:
@@ -97,17 +123,14 @@ def find(name_or_path: str, patches: Path) -> Path:
     )
 
 
-def load(folder: Path) -> Series:
-    """Read and check a series folder. UsageError lists every mistake of series.yml at once."""
+def load(folder: Path, version: str = "") -> Series:
+    """Read and check a series folder, and take its variant for the base ``version`` ('' for one that has no
+    number). UsageError lists every mistake of series.yml at once."""
     document = config.load(folder / SERIES_FILE)
-    model = config.check(document, SeriesFile)
-    missing = [
-        f"{document.where(('patches', index))}: patches[{index}]: {name} does not exist in {folder}"
-        for index, name in enumerate(model.patches)
-        if not (folder / name).is_file()
-    ]
-    if missing:
-        raise UsageError("\n".join(missing))
+    whole = config.check(document, SeriesFile)
+    if mistakes := [*_missing(document, whole, folder), *_overlaps(document, whole)]:
+        raise UsageError("\n".join(mistakes))
+    model = whole.variant(_index(whole, version))
     patches = tuple(_read(folder / name) for name in model.patches)
     return Series(
         name=model.series,
@@ -121,7 +144,65 @@ def load(folder: Path) -> Series:
         benchmarks=_frozen(model.benchmarks),
         thresholds={unit: Threshold(**entry.model_dump()) for unit, entry in model.thresholds.items()},
         digest=digest([model.model_dump(mode="json"), [patch.sha256 for patch in patches]]),
+        variant=model.base if whole.variants else "",
+        ranges=whole.ranges,
     )
+
+
+def _lists(model: SeriesFile) -> list[tuple[tuple[str | int, ...], list[str]]]:
+    return [(("patches",), model.patches)] + [
+        (("variants", index, "patches"), one.patches) for index, one in enumerate(model.variants)
+    ]
+
+
+def _missing(document: config.Document, model: SeriesFile, folder: Path) -> list[str]:
+    places = [((*path, index), name) for path, names in _lists(model) for index, name in enumerate(names)]
+    return [
+        f"{document.where(place)}: {config.dotted(place)}: {name} does not exist in {folder}"
+        for place, name in places
+        if not (folder / name).is_file()
+    ]
+
+
+def _overlaps(document: config.Document, model: SeriesFile) -> list[str]:
+    """Ranges of which a release would have two, so that nobody could say which of them holds."""
+    if not model.variants:
+        return []
+    places: list[tuple[str | int, ...]] = [("base",)]
+    places += [("variants", index, "base") for index in range(len(model.variants))]
+    named = list(zip(places, model.ranges, strict=True))
+    found = []
+    for at, (place, text) in enumerate(named):
+        where = f"{document.where(place)}: {config.dotted(place)}"
+        if not ranges.shared(text, text):
+            found.append(f"{where}: no release is in {text!r}")
+        for other, earlier in named[:at]:
+            if both := ranges.shared(earlier, text):
+                found.append(
+                    f"{where}: {text!r} overlaps {config.dotted(other)} {earlier!r}: both hold Go {both}"
+                )
+    return found
+
+
+def _index(model: SeriesFile, version: str) -> int:
+    """Which variant is for ``version``. A release that none is for gets the default, which says so; a tree
+    that is no release gets the newest: that is what development goes on from."""
+    for index, text in enumerate(model.ranges):
+        if ranges.admits(text, version):
+            return index
+    return 0 if ranges.number(version) == version else ranges.newest(model.ranges)
+
+
+def variant_note(series: Series, base: str, version: str) -> str:
+    """Which variant of the series is in use for ``base``, and why; '' for a series without variants."""
+    if not series.variant:
+        return ""
+    what = f"of {len(series.ranges)} variants, the one for Go {series.variant} is used"
+    if ranges.admits(series.variant, version):
+        return f"{what}: {base} is {ranges.number(version)}" if version != base else what
+    if ranges.number(version):
+        return f"{what}, though it is not for {base} ({version})"
+    return f"{what}: {base} has no release number, and it is the newest"
 
 
 def _frozen(lists: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
@@ -134,11 +215,18 @@ def _read(path: Path) -> Patch:
     content = path.read_bytes()
     if len(content) > MAX_PATCH_BYTES:
         raise UsageError(f"{path}: larger than {MAX_PATCH_BYTES} bytes")
-    files = lint.check(path.name, content)
-    subject, message = _message(content)
-    lint.check_characters(path.name, 1, subject)  # a mail's subject may be encoded: look again
+    return checked(path.name, content)
+
+
+def checked(name: str, content: bytes, told: tuple[str, str] | None = None) -> Patch:
+    """A patch that lint lets pass; PatchError names what is refused. ``told`` are its subject and message
+    where they are known. A mail's may be encoded: they are looked at again as they are shown."""
+    files = lint.check(name, content)
+    subject, message = told or _message(content)
+    for number, line in enumerate([subject, *message.split("\n")], 1):
+        lint.check_characters(name, number, line)
     return Patch(
-        name=path.name,
+        name=name,
         subject=subject,
         message=message,
         sha256=hashlib.sha256(content).hexdigest(),
