@@ -11,7 +11,11 @@ from invoke import Context, task
     iterable=["cells"],
     auto_shortflags=False,
     help={
-        "series": "a series below patches/, or the path of its folder",
+        "series": "a series below patches/ or its folder's path, a patch, an mbox, or - for standard input",
+        "from-git": "instead of --series: the path of a clone; --range says which commits",
+        "range": "commits of --from-git: A..B, or one commit",
+        "gerrit": "instead of --series: a change on Go's Gerrit, N or N/PATCHSET",
+        "github": "instead of --series: a pull request, such as golang/go#N",
         "base": "a Go release such as 1.27.3, or the path of a Go tree",
         "profile": "quick, standard or rigorous",
         "cells": "cells of matrix.yml by id or glob; repeat it or separate with commas",
@@ -25,6 +29,10 @@ from invoke import Context, task
 def patch_validate(
     _context: Context,
     series: str | None = None,
+    from_git: str | None = None,
+    range: str | None = None,
+    gerrit: str | None = None,
+    github: str | None = None,
     base: str | None = None,
     profile: str = "standard",
     cells: list[str] | None = None,
@@ -41,6 +49,10 @@ def patch_validate(
     request = Request(
         root=entry.project_root(__file__),
         series=series,
+        from_git=from_git,
+        commits=range,
+        gerrit=gerrit,
+        github=github,
         base=base,
         profile=profile,
         cells=entry.split(cells or []),
@@ -149,7 +161,11 @@ def toolchain_verify(
 @task(
     auto_shortflags=False,
     help={
-        "series": "a series below patches/, or the path of its folder",
+        "series": "a series below patches/ or its folder's path, a patch, an mbox, or - for standard input",
+        "from-git": "instead of --series: the path of a clone; --range says which commits",
+        "range": "commits of --from-git: A..B, or one commit",
+        "gerrit": "instead of --series: a change on Go's Gerrit, N or N/PATCHSET",
+        "github": "instead of --series: a pull request, such as golang/go#N",
         "base": "a Go release such as 1.27.3, or the path of a Go tree",
         "goos": "the GOOS to build for (default: this host's)",
         "goarch": "the GOARCH to build for (default: this host's)",
@@ -160,6 +176,10 @@ def toolchain_verify(
 def toolchain_pack(
     _context: Context,
     series: str | None = None,
+    from_git: str | None = None,
+    range: str | None = None,
+    gerrit: str | None = None,
+    github: str | None = None,
     base: str | None = None,
     goos: str = "",
     goarch: str = "",
@@ -170,7 +190,15 @@ def toolchain_pack(
     from pipeline.commands import entry, toolchain_pack
     from pipeline.plan.plan import Request
 
-    request = Request(root=entry.project_root(__file__), series=series, base=base)
+    request = Request(
+        root=entry.project_root(__file__),
+        series=series,
+        from_git=from_git,
+        commits=range,
+        gerrit=gerrit,
+        github=github,
+        base=base,
+    )
     options = toolchain_pack.Options(request=request, goos=goos, goarch=goarch, out=out, json=json)
     entry.finish(toolchain_pack.main(options))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from pipeline.commands import entry
 from pipeline.console import Console
 from pipeline.errors import ExitCode
-from pipeline.flow import environment, packing
+from pipeline.flow import environment, evidence, packing
 from pipeline.flow.context import LEDGER, shell_for
 from pipeline.flow.packing import Packed
 from pipeline.ledger import Ledger
@@ -46,12 +46,16 @@ def main(options: Options) -> ExitCode:
 
 def _run(options: Options, console: Console) -> ExitCode:
     plan = plan_room.make(options.request)
+    for note in plan.origin.notes:
+        console.note(f"note: {note}")
     target = Platform(goos=options.goos or plan.host.goos, goarch=options.goarch or plan.host.goarch)
     store = Store(default_root(), console.note)
     store.prepare()
     stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
     folder = options.request.root / "runs" / f"{stamp}-toolchain-pack-{secrets.token_hex(2)}"
-    shell = shell_for(folder, Ledger(folder / LEDGER))
+    ledger = Ledger(folder / LEDGER)
+    evidence.keep(folder, ledger, plan)
+    shell = shell_for(folder, ledger)
     with console.stage("fetch"):
         source, _ = source_room.choose(plan.base, plan.sources, console.note).fetch(store, shell)
         source_room.require_built(source)

@@ -15,10 +15,12 @@ _BRANCH = re.compile(r"(?:refs/heads/)?release-branch\.go(\d+\.\d+)")
 
 
 def number(version: str) -> str:
-    """The release that ``version`` is or will become, such as 1.28 for ``1.28-devel_0123456789 …`` and for the
-    name of its release branch; '' for what has none."""
+    """The release that ``version`` is or will become, such as 1.28 for ``1.28-devel_0123456789 …`` or for
+    the name of its release branch; '' for what has none."""
     if found := _DEVELOPMENT.fullmatch(version) or _BRANCH.fullmatch(version):
         return next(group for group in found.groups() if group)
+    if "." not in version:  # a commit may look like a version: 12a3
+        return ""
     try:
         return str(Version(version))
     except InvalidVersion:
