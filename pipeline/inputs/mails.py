@@ -131,9 +131,7 @@ def _split(folder: Path, raw: bytes, what: str) -> list[tuple[int, bytes]]:
 
 def _open(folder: Path, at: int, mail: bytes, what: str) -> _Mail:
     text, diff = folder / "message", folder / "diff"
-    result = git.quiet(
-        ["mailinfo", "-k", "--encoding=UTF-8", str(text), str(diff)], cwd=folder, stdin=mail, timeout=60
-    )
+    result = git.quiet(["mailinfo", "-k", "-u", str(text), str(diff)], cwd=folder, stdin=mail, timeout=60)
     if not result.ok:
         raise _failure(result.tail, f"mail {at} of {what} cannot be read", folder)
     headers = dict(line.split(": ", 1) for line in result.stdout.splitlines() if ": " in line)
