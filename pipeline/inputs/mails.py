@@ -26,6 +26,7 @@ MAX_PATCHES = 200
 NOWHERE = Path()
 # ``Index:`` begins a diff of other tools.
 _MAIL = re.compile(rb"\s*(From |(?!Index:)[A-Za-z][A-Za-z0-9-]*:[ \t])")
+_SHOWN = re.compile(rb"^commit [0-9a-f]{40}", re.MULTILINE)
 _COMMIT = re.compile(rb"From ([0-9a-f]{40}) ")
 _PREFIX = re.compile(r"\s*(?:re:\s*)*\[([^\]]*PATCH[^\]]*)\]\s*", re.IGNORECASE)
 _NUMBER = re.compile(r"(\d{1,4})/(\d{1,4})\s*$")
@@ -68,6 +69,11 @@ def read(raw: bytes, what: str) -> Letters:
     if len(raw) > MAX_BYTES:
         raise UsageError(f"{what}: larger than {MAX_BYTES} bytes")
     if not is_mail(raw):
+        if len(_SHOWN.findall(raw)) > 1:
+            raise UsageError(
+                f"{what} is what git log or git show prints of several commits, the newest first",
+                hint="git format-patch --stdout A..B writes them as a series",
+            )
         patch = _patch(file_name(1, Path(what).stem), raw, ("", ""))
         return Letters(patches=(patch,), commits=("",), notes=())
     with tempfile.TemporaryDirectory(prefix="gopatch-") as folder:

@@ -190,7 +190,8 @@ def _index(model: SeriesFile, version: str) -> int:
     for index, text in enumerate(model.ranges):
         if ranges.admits(text, version):
             return index
-    return 0 if ranges.number(version) == version else ranges.newest(model.ranges)
+    release = version and ranges.number(version) == version
+    return 0 if release else ranges.newest(model.ranges)
 
 
 def variant_note(series: Series, base: str, version: str) -> str:

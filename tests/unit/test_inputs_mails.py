@@ -213,6 +213,13 @@ def test_a_bare_diff(repository: Repository) -> None:
     assert series.subject == "my-change: a diff without a commit message"
 
 
+def test_what_git_show_prints(repository: Repository) -> None:
+    (patch,) = mails.read(repository.raw("show", "master"), "x").patches
+    assert patch.files == (FILE,)
+    with pytest.raises(UsageError, match="prints of several commits, the newest first"):
+        mails.read(repository.raw("log", "-p", "-2", "master"), "x")
+
+
 @pytest.mark.parametrize("raw", [b"", b" \n\n"])
 def test_nothing(raw: bytes) -> None:
     with pytest.raises(UsageError, match=r"x.mbox is empty"):
