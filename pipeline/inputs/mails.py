@@ -22,14 +22,15 @@ from pipeline.values import Patch, Series
 
 MAX_BYTES = 32 << 20
 MAX_PATCHES = 200
+MAX_SUBJECT = 1000
 # The root of a series that is in no folder.
 NOWHERE = Path()
 # ``Index:`` begins a diff of other tools.
 _MAIL = re.compile(rb"\s*(From |(?!Index:)[A-Za-z][A-Za-z0-9-]*:[ \t])")
 _SHOWN = re.compile(rb"^commit [0-9a-f]{40}", re.MULTILINE)
 _COMMIT = re.compile(rb"From ([0-9a-f]{40}) ")
-_PREFIX = re.compile(r"\s*(?:re:\s*)*\[([^\]]*PATCH[^\]]*)\]\s*", re.IGNORECASE)
-_NUMBER = re.compile(r"(\d{1,4})/(\d{1,4})\s*$")
+_PREFIX = re.compile(r"\s*(?:[Rr][Ee]:\s*)*\[([^\]]*PATCH[^\]]*)\]\s*")
+_NUMBER = re.compile(r"([0-9]{1,4})/([0-9]{1,4})\s*$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +142,10 @@ def _open(folder: Path, at: int, mail: bytes, what: str) -> _Mail:
     if not result.ok:
         raise _failure(result.tail, f"mail {at} of {what} cannot be read", folder)
     headers = dict(line.split(": ", 1) for line in result.stdout.splitlines() if ": " in line)
-    subject, numbers = _subject(headers.get("Subject", ""))
+    title = headers.get("Subject", "")
+    if len(title) > MAX_SUBJECT:
+        raise PatchError(f"mail {at} of {what}: a subject of more than {MAX_SUBJECT} characters")
+    subject, numbers = _subject(title)
     message, patch = text.read_bytes(), diff.read_bytes()
     commit = _COMMIT.match(mail)
     return _Mail(

@@ -213,6 +213,12 @@ def test_a_bare_diff(repository: Repository) -> None:
     assert series.subject == "my-change: a diff without a commit message"
 
 
+def test_a_subject_without_an_end() -> None:
+    raw = f"From: a <a@b>\nSubject: {'[PATCH' * 200_000}\n\nBody.\n{DIFF}".encode()
+    with pytest.raises(PatchError, match="a subject of more than 1000 characters"):
+        mails.read(raw, "x.mbox")
+
+
 def test_what_git_show_prints(repository: Repository) -> None:
     (patch,) = mails.read(repository.raw("show", "master"), "x").patches
     assert patch.files == (FILE,)
