@@ -71,7 +71,8 @@ class GerritChange:
         what = f"change {change}, patch set {number}"
         wanted = self._wanted(change, f"revisions/{number}/patch", mails.MAX_BYTES)
         raw = _decoded(server.read(wanted, self._patience), wanted)
-        letters = server.letters(raw, what, commit, wanted)
+        letters = server.letters(raw, what, wanted)
+        server.check_last(letters, what, commit)
         related = self._json(change, f"revisions/{number}/related", _Related)
         return mails.series(f"gerrit-{change}-{number}", letters, mails.NOWHERE), Provenance(
             form="gerrit",

@@ -52,8 +52,9 @@ class PullRequest:
         pull = server.model(server.read(about, self._patience), _Pull, about)
         wanted = _wanted(address, what, "application/vnd.github.patch", mails.MAX_BYTES)
         raw = server.read(wanted, self._patience)
-        letters = server.letters(raw, what, pull.head.sha, wanted)
+        letters = server.letters(raw, what, wanted)
         _check_whole(letters, pull, what)
+        server.check_last(letters, what, pull.head.sha)
         return mails.series(
             safe(f"github-{owner}-{repository}-{number}", "github"), letters, mails.NOWHERE
         ), Provenance(
@@ -74,15 +75,16 @@ def _wanted(address: str, what: str, accept: str, limit: int) -> Wanted:
     refused = (
         f"{TOKEN} is not accepted, or may not read this: make a new token"
         if token
-        else f"set {TOKEN} to a token that may read it; a token also raises the limit of requests"
+        else f"if it is not public, set {TOKEN} to a token that may read it"
     )
+    busy = "run again then" + ("" if token else f"; with a token in {TOKEN}, more requests are allowed")
     return Wanted(
         address=address,
         what=what,
         limit=limit,
         accept=accept,
         token=token,
-        words=server.words("pull request", refused),
+        words=server.words("pull request", refused, busy),
     )
 
 

@@ -24,13 +24,14 @@ class Answer(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
 
-def words(what: str, refused: str) -> Words:
+def words(what: str, refused: str, busy: str = "run again then") -> Words:
     """What messages add when ``what`` cannot be had; ``refused`` is what to do when the server wants to know
-    who asks."""
+    who asks, and ``busy`` when it was asked too much."""
     return Words(
         missing=f"there is no such {what}, or only some may see it",
         mend=f"check the number and `sources:` in matrix.yml; {refused}",
         refused=refused,
+        busy=busy,
         instead="a log-in page of the server or of the network",
         again=f"check the network and `sources:` in matrix.yml, then run again; or {ELSEWHERE}",
     )
@@ -57,20 +58,23 @@ def read(wanted: Wanted, patience: Patience) -> bytes:
     return download.read(wanted, patience)
 
 
-def letters(raw: bytes, what: str, expected: str, wanted: Wanted) -> mails.Letters:
-    """The patches of a change whose last commit is ``expected``. HostError when it is another: the change
-    moved on between two requests."""
+def letters(raw: bytes, what: str, wanted: Wanted) -> mails.Letters:
+    """The patches of a change. HostError for what is no mail."""
     if not mails.is_mail(raw):
         raise HostError(
             f"{shown(wanted.address)} gives no patch of {what}",
             meaning="it answers with something else than a mail from git format-patch",
             hint=ELSEWHERE,
         )
-    found = mails.read(raw, what)
-    if found.commits[-1] != expected:
+    return mails.read(raw, what)
+
+
+def check_last(found: mails.Letters, what: str, expected: str) -> None:
+    """HostError when the last commit is not ``expected``: the change moved on between two requests."""
+    last = found.commits[-1]
+    if last != expected:
         raise HostError(
-            f"{what} changed while it was read: it ends with {found.commits[-1][:12] or 'no commit'}, "
+            f"{what} changed while it was read: it ends with {last[:12] or 'no commit'}, "
             f"not with {expected[:12]}",
             hint="run again",
         )
-    return found

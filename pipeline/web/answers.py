@@ -39,13 +39,14 @@ class Patience:
 @dataclass(frozen=True, kw_only=True)
 class Words:
     """What messages add: why something may be ``missing`` and what to do then, what to do about a
-    ``refused`` request, what stands ``instead`` of it where a web page does, and how to go on after giving
-    up (``again``)."""
+    ``refused`` request, what stands ``instead`` of it where a web page does, what to do when the limit of
+    requests is used up (``busy``), and how to go on after giving up (``again``)."""
 
     missing: str = "it was never published there, or that is not the right address"
     mend: str = "check `sources:` in matrix.yml and the release's number"
     refused: str = f"{CHECK}; credentials belong into ~/.netrc"
     instead: str = "a log-in page of the network, or an address that is no mirror of Go's downloads"
+    busy: str = "run again then"
     again: str = f"{CHECK}, then run again: what has arrived is kept, or give --base a local Go tree"
 
 
@@ -158,7 +159,7 @@ def _check_rate(wanted: Wanted, code: int, headers: Mapping[str, str], longest_p
     raise HostError(
         f"{wanted.place} gives no {wanted.what}: its limit of requests is used up ({code})",
         meaning=f"it takes more in about {math.ceil(wait / 60)} minutes",
-        hint=f"run again then; {wanted.words.refused}",
+        hint=wanted.words.busy,
     )
 
 

@@ -175,7 +175,7 @@ def test_a_pull_request(server: GoServer, repository: Repository) -> None:
 
 
 def test_a_pull_request_with_merges_is_not_taken_in_part(server: GoServer, repository: Repository) -> None:
-    serve_pull(server, repository, commits=3)
+    serve_pull(server, repository, commits=3, head={"sha": "f" * 40})  # the merge
     with pytest.raises(UsageError, match="has 3 commits, of which GitHub gives 2 as patches"):
         pull(server)
 
@@ -385,14 +385,19 @@ def test_the_token_is_never_shown(
         assert TOKEN not in text
 
 
-def test_a_limit_of_requests(server: GoServer, repository: Repository) -> None:
+def test_a_limit_of_requests(
+    server: GoServer, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
     serve_pull(server, repository)
     later = str(int(time.time()) + 1800)
     server.scripts[PULL] = [go.status(403, X_RateLimit_Remaining="0", X_RateLimit_Reset=later)]
     error = fails(pull, server, HostError, r"its limit of requests is used up \(403\)")
     assert re.search(r"in about (29|30|31) minutes", error.meaning)
-    assert "set GITHUB_TOKEN" in error.hint
+    assert "a token in GITHUB_TOKEN" in error.hint
     assert len(server.hits) == 1
+    monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
+    server.scripts[PULL] = [go.status(429, X_RateLimit_Remaining="0", X_RateLimit_Reset=later)]
+    assert "TOKEN" not in fails(pull, server, HostError, "limit of requests is used up").hint
     soon = str(int(time.time()))
     server.scripts[PULL] = [
         go.status(429, X_RateLimit_Remaining="0", X_RateLimit_Reset=soon),
