@@ -6,12 +6,21 @@ from invoke import Context, task
 
 # Imports of the pipeline stand inside the tasks: listing tasks must not pay for what they use.
 
+# The options that name a series: one of them, or none for the series of matrix.yml.
+SERIES = {
+    "series": "a series below patches/ or its folder's path, a patch, an mbox, or - for standard input",
+    "from-git": "instead of --series: the path of a clone; --range says which commits",
+    "range": "commits of --from-git: A..B, or one commit",
+    "gerrit": "instead of --series: a change on Go's Gerrit, N or N/PATCHSET",
+    "github": "instead of --series: a pull request, such as golang/go#N",
+}
+
 
 @task(
     iterable=["cells"],
     auto_shortflags=False,
     help={
-        "series": "a series below patches/, or the path of its folder",
+        **SERIES,
         "base": "a Go release such as 1.27.3, or the path of a Go tree",
         "profile": "quick, standard or rigorous",
         "cells": "cells of matrix.yml by id or glob; repeat it or separate with commas",
@@ -25,6 +34,10 @@ from invoke import Context, task
 def patch_validate(
     _context: Context,
     series: str | None = None,
+    from_git: str | None = None,
+    range: str | None = None,
+    gerrit: str | None = None,
+    github: str | None = None,
     base: str | None = None,
     profile: str = "standard",
     cells: list[str] | None = None,
@@ -41,6 +54,10 @@ def patch_validate(
     request = Request(
         root=entry.project_root(__file__),
         series=series,
+        from_git=from_git,
+        commits=range,
+        gerrit=gerrit,
+        github=github,
         base=base,
         profile=profile,
         cells=entry.split(cells or []),
@@ -54,18 +71,35 @@ def patch_validate(
 @task(
     auto_shortflags=False,
     help={
-        "series": "a series below patches/, or the path of its folder",
+        **SERIES,
         "profile": "quick, standard or rigorous: under rigorous, Go's rules for messages are errors",
         "json": "print the findings as JSON",
     },
 )
 def patch_lint(
-    _context: Context, series: str | None = None, profile: str = "standard", json: bool = False
+    _context: Context,
+    series: str | None = None,
+    from_git: str | None = None,
+    range: str | None = None,
+    gerrit: str | None = None,
+    github: str | None = None,
+    profile: str = "standard",
+    json: bool = False,
 ) -> None:
     """Say what stands against the patches of a series, without running anything."""
     from pipeline.commands import entry, patch_lint
+    from pipeline.plan.plan import Request
 
-    entry.finish(patch_lint.main(entry.project_root(__file__), series=series, profile=profile, as_json=json))
+    request = Request(
+        root=entry.project_root(__file__),
+        series=series,
+        from_git=from_git,
+        commits=range,
+        gerrit=gerrit,
+        github=github,
+        profile=profile,
+    )
+    entry.finish(patch_lint.main(request, as_json=json))
 
 
 @task(
@@ -174,7 +208,7 @@ def toolchain_verify(
 @task(
     auto_shortflags=False,
     help={
-        "series": "a series below patches/, or the path of its folder",
+        **SERIES,
         "base": "a Go release such as 1.27.3, or the path of a Go tree",
         "goos": "the GOOS to build for (default: this host's)",
         "goarch": "the GOARCH to build for (default: this host's)",
@@ -186,6 +220,10 @@ def toolchain_verify(
 def toolchain_pack(
     _context: Context,
     series: str | None = None,
+    from_git: str | None = None,
+    range: str | None = None,
+    gerrit: str | None = None,
+    github: str | None = None,
     base: str | None = None,
     goos: str = "",
     goarch: str = "",
@@ -197,7 +235,15 @@ def toolchain_pack(
     from pipeline.commands import entry, toolchain_pack
     from pipeline.plan.plan import Request
 
-    request = Request(root=entry.project_root(__file__), series=series, base=base)
+    request = Request(
+        root=entry.project_root(__file__),
+        series=series,
+        from_git=from_git,
+        commits=range,
+        gerrit=gerrit,
+        github=github,
+        base=base,
+    )
     options = toolchain_pack.Options(
         request=request, goos=goos, goarch=goarch, out=out, tests=tests, json=json
     )

@@ -185,15 +185,16 @@ class _Builder:
 
     def _error(self, node: yaml.Node, path: Path_, message: str) -> None:
         place = _position(node)
-        dotted = f"{_dotted(path)}: " if path else ""
-        self.errors.append(f"{self.name}:{place.line}:{place.column}: {dotted}{message}")
+        shown = f"{dotted(path)}: " if path else ""
+        self.errors.append(f"{self.name}:{place.line}:{place.column}: {shown}{message}")
 
 
 def _position(node: yaml.Node) -> Position:
     return Position(line=node.start_mark.line + 1, column=node.start_mark.column + 1)
 
 
-def _dotted(path: Sequence[str | int]) -> str:
+def dotted(path: Sequence[str | int]) -> str:
+    """A path as messages write it: ``variants[0].base``."""
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
@@ -221,8 +222,8 @@ def _describe(document: Document, model: type[BaseModel], problem: Any) -> str:
     hint = ""
     if problem["type"] == "extra_forbidden":
         hint = suggest(str(path[-1]), _fields_at(model, path[:-1]))
-    dotted = f"{_dotted(shown)}: " if shown else ""
-    return f"{document.where(path)}: {dotted}{message}" + (f"; {hint}" if hint else "")
+    named = f"{dotted(shown)}: " if shown else ""
+    return f"{document.where(path)}: {named}{message}" + (f"; {hint}" if hint else "")
 
 
 def _message(problem: Any) -> str:

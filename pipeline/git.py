@@ -73,16 +73,29 @@ def run(
     )
 
 
+def quiet(
+    arguments: Sequence[str],
+    *,
+    cwd: Path,
+    stdin: bytes = b"",
+    extra: Mapping[str, str] | None = None,
+    timeout: float = TIMEOUT,
+) -> proc.Result:
+    """The same without a log, standard output by itself: for what is asked before a run has a folder."""
+    return proc.run(
+        ["git", *_PINNED, *arguments],
+        env={**env(cwd.parent), **(extra or {})},
+        cwd=cwd,
+        timeout=timeout,
+        stdin=stdin,
+        merge=False,
+    )
+
+
 def describe(folder: Path) -> str:
     """``git describe --always --dirty`` of a checkout, or '' where there is none."""
     try:
-        result = proc.run(
-            ["git", *_PINNED, "describe", "--always", "--dirty", "--abbrev=12"],
-            env=env(folder.parent),
-            cwd=folder,
-            timeout=20,
-            merge=False,
-        )
+        result = quiet(["describe", "--always", "--dirty", "--abbrev=12"], cwd=folder, timeout=20)
     except HostError:
         return ""
     return result.stdout.strip() if result.ok else ""

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Side = Literal["base", "patched"]
 GateStatus = Literal["pass", "fail", "skipped", "baseline-fails", "error"]
+InputForm = Literal["folder", "file", "stdin", "git", "gerrit", "github"]
 Exercise = Literal["measured", "emulated", "simulated", "compiled", "unaffected", "skipped", "missing"]
 
 
@@ -36,6 +37,21 @@ class RunResumed(Record):
     """The run goes on after it was interrupted or killed."""
 
     kind: Literal["resumed"] = "resumed"
+
+
+class SeriesRead(Record):
+    """Where the series is from. ``origin`` is a path or URL, ``revision`` the commit where there is one,
+    ``sha256`` that of the bytes as they came, which the run's folder keeps as ``kept`` ('' for a series
+    folder). ``variant`` is the range of the variant in use, '' for a series that has none."""
+
+    kind: Literal["series"] = "series"
+    form: InputForm
+    origin: str
+    revision: str
+    sha256: str
+    kept: str
+    variant: str = ""
+    notes: list[str] = Field(default=[])
 
 
 class StageEnded(Record):
@@ -297,6 +313,7 @@ class RunEnded(Record):
 AnyRecord = Annotated[
     RunStarted
     | RunResumed
+    | SeriesRead
     | StageEnded
     | CommandRan
     | SourceFetched

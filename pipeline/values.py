@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from pipeline.records import Side
+from pipeline.records import InputForm, Side
 
 SIDES: tuple[Side, Side] = ("base", "patched")
 Recipe = Literal["staged", "overlay"]
@@ -92,7 +92,7 @@ class Finding:
 @dataclass(frozen=True, kw_only=True)
 class Patch:
     """One patch file of a series, read once. ``files`` are the paths it touches, below GOROOT;
-    ``message`` is its commit message without the subject; ``advice`` what the lint has to say of it."""
+    ``message`` is its commit message without the subject; ``findings`` is what the lint has to say of it."""
 
     name: str
     subject: str
@@ -100,13 +100,15 @@ class Patch:
     sha256: str
     content: bytes
     files: tuple[str, ...]
-    advice: tuple[Finding, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
     """A patch series. ``tests`` and ``benchmarks`` map a package's import path to function names;
-    ``thresholds`` are those of single units, by the unit's name (sec/op, B/op …)."""
+    ``thresholds`` are those of single units, by the unit's name (sec/op, B/op …). ``base`` is the range of
+    releases that it is for, '' for any; of a series with variants, ``ranges`` are those of all of them, and
+    ``variant`` is the range of the one in use."""
 
     name: str
     subject: str
@@ -119,6 +121,23 @@ class Series:
     benchmarks: Mapping[str, tuple[str, ...]]
     thresholds: Mapping[str, Threshold]
     digest: str
+    variant: str = ""
+    ranges: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """Where a series is from. ``origin`` is a path or URL, ``revision`` the commit where there is one;
+    ``raw`` are the bytes as they came, with their ``sha256`` (both empty for a series folder). ``notes`` are
+    sentences that the user should read; ``options`` bring the same series again."""
+
+    form: InputForm
+    origin: str
+    options: tuple[str, ...]
+    revision: str = ""
+    sha256: str = ""
+    raw: bytes = field(default=b"", repr=False)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,32 +8,25 @@ import sys
 from pathlib import Path
 
 from pipeline.commands import entry
-from pipeline.config import suggest
 from pipeline.console import Console
-from pipeline.errors import ExitCode, UsageError
-from pipeline.patch import series as series_room
-from pipeline.plan import matrix as matrix_room
+from pipeline.errors import ExitCode
+from pipeline.patch import lint
+from pipeline.plan import plan as plan_room
+from pipeline.plan.plan import Request
 from pipeline.values import Finding
 
 
-def main(root: Path, *, series: str | None, profile: str, as_json: bool) -> ExitCode:
-    """Print every finding; 0 when none is an error, 1 otherwise. ``series`` is a name below patches/ or a
-    path, None for the one of matrix.yml."""
-    console = Console()
+def main(request: Request, *, as_json: bool) -> ExitCode:
+    """Print every finding; 0 when none is an error, 1 otherwise."""
+    console = Console(quiet=as_json)
 
     def action() -> ExitCode:
-        matrix = matrix_room.load(root / "matrix.yml")
-        if series == "":
-            raise UsageError(
-                "--series is empty",
-                meaning="a variable that is not set, perhaps",
-                hint="give it a value, or leave it out for the default of matrix.yml",
-            )
-        if profile not in matrix.profiles:
-            raise UsageError(f"no profile {profile!r}", meaning=suggest(profile, list(matrix.profiles)))
-        folder = series_room.find(series or matrix.series, root / "patches")
-        found = series_room.findings(folder, matrix.profiles[profile].commit_rules)
-        sys.stdout.write(_json(found) if as_json else _text(folder, found))
+        ground = plan_room.ground(request)
+        series, origin = plan_room.read(request, ground)
+        for note in origin.notes:
+            console.note(f"note: {note}")
+        found = lint.of(series.patches, ground.profile.commit_rules)
+        sys.stdout.write(_json(found) if as_json else _text(series.root, found))
         wrong = any(one.severity == "error" for one in found)
         return ExitCode.PATCH_FAILS if wrong else ExitCode.PASS
 

@@ -13,8 +13,17 @@ from pathlib import Path
 from pipeline.commands import entry
 from pipeline.console import Console
 from pipeline.errors import ExitCode, InterruptedRunError, PipelineError, UsageError
-from pipeline.flow import environment, folder, measuring, stages
-from pipeline.flow.context import LEDGER, Context, check_resumable, only_run, open_folder, shell_for
+from pipeline.flow import environment, evidence, folder, measuring, stages
+from pipeline.flow.context import (
+    LEDGER,
+    Context,
+    check_resumable,
+    latest,
+    only_run,
+    open_folder,
+    shell_for,
+)
+from pipeline.inputs.stream import STDIN
 from pipeline.ledger import Ledger
 from pipeline.plan import plan as plan_room
 from pipeline.plan.plan import Plan, Request
@@ -49,7 +58,9 @@ def _run(options: Options, console: Console) -> ExitCode:
             f"--jobs {options.jobs}: should not be negative",
             hint="leave it out, or give 0, to use every core",
         )
-    plan = plan_room.make(options.request)
+    plan = plan_room.make(_with_kept(options))
+    for note in plan.origin.notes:
+        console.note(f"note: {note}")
     if options.dry_run:
         _show_plan(plan, options)
         return ExitCode.PASS
@@ -58,6 +69,15 @@ def _run(options: Options, console: Console) -> ExitCode:
         report = _run_in(where, resumed, plan, options, console)
     _show(report, where, options)
     return ExitCode(report.exit_code)
+
+
+def _with_kept(options: Options) -> Request:
+    """The request; standard input of a run that goes on is what the run's folder keeps of it."""
+    request = options.request
+    if not options.resume or request.series != STDIN:
+        return request
+    where = Path(options.out).absolute() if options.out else latest(request.root / "runs")
+    return dataclasses.replace(request, kept=evidence.kept(where))
 
 
 def _run_in(where: Path, resumed: bool, plan: Plan, options: Options, console: Console) -> RunReport:
@@ -78,6 +98,7 @@ def _run_in(where: Path, resumed: bool, plan: Plan, options: Options, console: C
     if resumed:
         measuring.restore(context)
     ledger.append(RunResumed() if resumed else _started(context, options.request))
+    evidence.keep(where, ledger, plan)
     folder.write(where, ledger.records)  # starts out as "did not finish"
     return _execute(context, console)
 
@@ -92,7 +113,7 @@ def _started(context: Context, request: Request) -> RunStarted:
     words = [
         "./inv",
         "patch-validate",
-        f"--series={request.series or plan.series.name}",
+        *plan.origin.options,
         f"--base={plan.base}",
         f"--profile={plan.profile.name}",
         *(f"--cells={cell}" for cell in request.cells),
@@ -101,9 +122,16 @@ def _started(context: Context, request: Request) -> RunStarted:
         run_id=context.run_id,
         plan_digest=plan.digest,
         plan=plan.as_json(),
-        command=shlex.join(words),
+        command=shlex.join(words) + _piped(context, request.root),
         environment=environment.describe(request.root),
     )
+
+
+def _piped(context: Context, root: Path) -> str:
+    if context.plan.origin.form != "stdin":
+        return ""
+    kept = context.folder / evidence.kept_name(context.plan.origin.raw)
+    return f" < {shlex.quote(_shortest(kept, root))}"
 
 
 def _execute(context: Context, console: Console) -> RunReport:
@@ -155,14 +183,26 @@ def _conditions(cell: Cell) -> str:
     return f"; {', '.join(words)}" if words else ""
 
 
+def _origin(plan: Plan) -> str:
+    origin = plan.origin
+    words = [origin.origin]
+    words += [f"commit {origin.revision[:12]}"] if origin.revision else []
+    words += [f"sha256 {origin.sha256}"] if origin.sha256 else []
+    return "; ".join(words)
+
+
 def _show_plan(plan: Plan, options: Options) -> None:
     if options.json:
-        sys.stdout.write(json.dumps(plan.as_json(), indent=2, ensure_ascii=False) + "\n")
+        origin = plan.origin
+        given = {name: getattr(origin, name) for name in ("form", "origin", "revision", "sha256", "notes")}
+        sys.stdout.write(json.dumps({**plan.as_json(), "input": given}, indent=2, ensure_ascii=False) + "\n")
         return
     profile = plan.profile
     lines = [
         f"series    {plan.series.name}: {plan.series.subject}",
         *(f"          {patch.name}" for patch in plan.series.patches),
+        f"from      {_origin(plan)}",
+        *([f"variant   for Go {plan.series.variant}"] if plan.series.variant else []),
         f"base      {plan.base}",
         f"profile   {profile.name}: {profile.rounds} rounds of pairs, at most "
         f"{profile.max_rounds} while anything is open; benchtime {profile.benchtime}; "

@@ -12,7 +12,7 @@ from pathlib import Path
 from pipeline.commands import entry
 from pipeline.console import Console
 from pipeline.errors import ExitCode
-from pipeline.flow import baseline, packing, testpack
+from pipeline.flow import baseline, evidence, packing, testpack
 from pipeline.flow.packing import Packed
 from pipeline.flow.workspace import open_workspace
 from pipeline.plan import plan as plan_room
@@ -41,8 +41,12 @@ def main(options: Options) -> ExitCode:
 
 def _run(options: Options, console: Console) -> ExitCode:
     plan = plan_room.make(options.request)
+    for note in plan.origin.notes:
+        console.note(f"note: {note}")
     target = Platform(goos=options.goos or plan.host.goos, goarch=options.goarch or plan.host.goarch)
-    place = open_workspace(options.request.root, "toolchain-pack", plan.host, console).place
+    work = open_workspace(options.request.root, "toolchain-pack", plan.host, console)
+    evidence.keep(work.folder, work.ledger, plan)
+    place = work.place
     with console.stage("fetch"):
         source = baseline.fetch(place, plan.base, plan.sources)
     builder = place.builder(source)

@@ -102,7 +102,7 @@ def apply(context: Context, source: GoTree) -> PatchedTree:
                     message=one.patch.message,
                 )
             )
-            for advice in one.patch.advice:
+            for advice in (found for found in one.patch.findings if found.severity == "advice"):
                 context.ledger.append(LintFinding(**dataclasses.asdict(advice)))
         if not patched.changed:
             raise PatchError("the series changes nothing: every file equals the baseline's")

@@ -14,9 +14,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from pipeline import config
 from pipeline.errors import UsageError
-from pipeline.patch import lint
+from pipeline.patch import lint, ranges
 from pipeline.store import digest
-from pipeline.values import CommitRules, Finding, Patch, Series, Threshold
+from pipeline.values import Finding, Patch, Series, Threshold
 
 SERIES_FILE = "series.yml"
 
@@ -60,8 +60,20 @@ def _visible(value: str) -> str:
 Line = Annotated[str, _matching(r"[^\x00-\x1f\x7f]{1,200}", "one line of text"), AfterValidator(_visible)]
 
 
+class VariantEntry(BaseModel):
+    """Other patches for other releases; what it leaves out is as in the file's own top level."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    base: Annotated[str, AfterValidator(_specifier)]
+    patches: Annotated[list[FileName], Field(min_length=1, max_length=200)]
+    packages: list[Package] | None = None
+    tests: dict[Package, list[TestName]] | None = None
+    benchmarks: dict[Package, list[BenchmarkName]] | None = None
+
+
 class SeriesFile(BaseModel):
-    """What ``series.yml`` may hold."""
+    """What ``series.yml`` may hold. Its own ``base`` and ``patches`` are the default variant."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -74,6 +86,20 @@ class SeriesFile(BaseModel):
     tests: dict[Package, list[TestName]] = {}
     benchmarks: dict[Package, list[BenchmarkName]] = {}
     thresholds: dict[config.UnitName, config.ThresholdEntry] = {}
+    variants: Annotated[list[VariantEntry], Field(max_length=50)] = []
+
+    @property
+    def ranges(self) -> tuple[str, ...]:
+        """The ranges of all variants, the default's first."""
+        return (self.base, *(one.base for one in self.variants))
+
+    def variant(self, index: int) -> SeriesFile:
+        """The file as it would be if it had one of its variants alone; 0 is the default."""
+        if not index:
+            return self.model_copy(update={"variants": []})
+        entry = self.variants[index - 1]
+        named = {name: value for name, value in iter(entry) if value is not None}
+        return self.model_copy(update={**named, "variants": []})
 
 
 def find(name_or_path: str, patches: Path) -> Path:
@@ -93,35 +119,23 @@ def find(name_or_path: str, patches: Path) -> Path:
     )
 
 
-def load(folder: Path, commit_rules: CommitRules = "advice") -> Series:
-    """Read and check a series folder. UsageError lists every mistake of series.yml at once, PatchError every
-    error of the patches. ``commit_rules`` is what breaking Go's rules for messages counts as."""
-    model = _model(folder)
-    patches = tuple(_read(folder / name, commit_rules) for name in model.patches)
-    lint.refuse(finding for _, findings in patches for finding in findings)
-    return _series(folder, model, tuple(patch for patch, _ in patches))
+def load(folder: Path, version: str = "") -> Series:
+    """``read``, and PatchError with every error that the lint has against the patches."""
+    series = read(folder, version)
+    lint.refuse(lint.of(series.patches))
+    return series
 
 
-def findings(folder: Path, commit_rules: CommitRules = "advice") -> tuple[Finding, ...]:
-    """Everything that the lint has against the patches of a series folder, in their order."""
-    model = _model(folder)
-    return tuple(one for name in model.patches for one in _read(folder / name, commit_rules)[1])
-
-
-def _model(folder: Path) -> SeriesFile:
+def read(folder: Path, version: str = "") -> Series:
+    """Read and check a series folder, and take its variant for the base ``version`` ('' for one that has no
+    number). UsageError lists every mistake of series.yml at once; what the lint has against the patches is
+    in them, and nothing may be applied before it was asked."""
     document = config.load(folder / SERIES_FILE)
-    model = config.check(document, SeriesFile)
-    missing = [
-        f"{document.where(('patches', index))}: patches[{index}]: {name} does not exist in {folder}"
-        for index, name in enumerate(model.patches)
-        if not (folder / name).is_file()
-    ]
-    if missing:
-        raise UsageError("\n".join(missing))
-    return model
-
-
-def _series(folder: Path, model: SeriesFile, patches: tuple[Patch, ...]) -> Series:
+    whole = config.check(document, SeriesFile)
+    if mistakes := [*_missing(document, whole, folder), *_overlaps(document, whole)]:
+        raise UsageError("\n".join(mistakes))
+    model = whole.variant(_index(whole, version))
+    patches = tuple(_read(folder / name) for name in model.patches)
     return Series(
         name=model.series,
         subject=model.subject,
@@ -134,30 +148,98 @@ def _series(folder: Path, model: SeriesFile, patches: tuple[Patch, ...]) -> Seri
         benchmarks=_frozen(model.benchmarks),
         thresholds={unit: Threshold(**entry.model_dump()) for unit, entry in model.thresholds.items()},
         digest=digest([model.model_dump(mode="json"), [patch.sha256 for patch in patches]]),
+        variant=model.base if whole.variants else "",
+        ranges=whole.ranges,
     )
+
+
+def _lists(model: SeriesFile) -> list[tuple[tuple[str | int, ...], list[str]]]:
+    return [(("patches",), model.patches)] + [
+        (("variants", index, "patches"), one.patches) for index, one in enumerate(model.variants)
+    ]
+
+
+def _missing(document: config.Document, model: SeriesFile, folder: Path) -> list[str]:
+    places = [((*path, index), name) for path, names in _lists(model) for index, name in enumerate(names)]
+    return [
+        f"{document.where(place)}: {config.dotted(place)}: {name} does not exist in {folder}"
+        for place, name in places
+        if not (folder / name).is_file()
+    ]
+
+
+def _overlaps(document: config.Document, model: SeriesFile) -> list[str]:
+    """Ranges of which a release would have two, so that nobody could say which of them holds."""
+    if not model.variants:
+        return []
+    places: list[tuple[str | int, ...]] = [("base",)]
+    places += [("variants", index, "base") for index in range(len(model.variants))]
+    named = list(zip(places, model.ranges, strict=True))
+    found = []
+    for at, (place, text) in enumerate(named):
+        where = f"{document.where(place)}: {config.dotted(place)}"
+        if not ranges.shared(text, text):
+            found.append(f"{where}: no release is in {text!r}")
+        for other, earlier in named[:at]:
+            if both := ranges.shared(earlier, text):
+                found.append(
+                    f"{where}: {text!r} overlaps {config.dotted(other)} {earlier!r}: both hold Go {both}"
+                )
+    return found
+
+
+def _index(model: SeriesFile, version: str) -> int:
+    """Which variant is for ``version``. A release that none is for gets the default, which says so; a tree
+    that is no release gets the newest: that is what development goes on from."""
+    for index, text in enumerate(model.ranges):
+        if ranges.admits(text, version):
+            return index
+    release = version and ranges.number(version) == version
+    return 0 if release else ranges.newest(model.ranges)
+
+
+def variant_note(series: Series, base: str, version: str) -> str:
+    """Which variant of the series is in use for ``base``, and why; '' for a series without variants."""
+    if not series.variant:
+        return ""
+    what = f"of {len(series.ranges)} variants, the one for Go {series.variant} is used"
+    if ranges.admits(series.variant, version):
+        return f"{what}: {base} is {ranges.number(version)}" if version != base else what
+    if ranges.number(version):
+        return f"{what}, though it is not for {base} ({version})"
+    return f"{what}: {base} has no release number, and it is the newest"
 
 
 def _frozen(lists: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
     return {package: tuple(names) for package, names in lists.items()}
 
 
-def _read(path: Path, commit_rules: CommitRules) -> tuple[Patch, tuple[Finding, ...]]:
-    """A patch file and all that the lint finds in it."""
+def _read(path: Path) -> Patch:
     if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
         raise UsageError(f"{path} is a link that leaves the series folder")
     with path.open("rb") as stream:
         content = stream.read(lint.MAX_BYTES + 1)  # enough for the lint to see that it is too much
-    found = lint.examine(path.name, content, commit_rules)
-    patch = Patch(
-        name=path.name,
-        subject=found.message.subject,
-        message=found.message.body,
+    return examined(path.name, content)
+
+
+def examined(name: str, content: bytes, told: tuple[str, str] | None = None) -> Patch:
+    """A patch with all that the lint finds in it. ``told`` are its subject and message where they are known
+    otherwise: they are looked at as they are shown."""
+    found = lint.examine(name, content)
+    subject, message = told or (found.message.subject, found.message.body)
+    findings = found.findings
+    if char := lint.hidden(subject + message):
+        what = f"an invisible or control character in the message (U+{ord(char):04X})"
+        findings += (Finding(severity="error", rule="character", file=name, line=1, message=what),)
+    return Patch(
+        name=name,
+        subject=subject,
+        message=message,
         sha256=hashlib.sha256(content).hexdigest(),
         content=content,
         files=found.files,
-        advice=tuple(one for one in found.findings if one.severity == "advice"),
+        findings=findings,
     )
-    return patch, found.findings
 
 
 def supports(series: Series, version: str) -> bool:

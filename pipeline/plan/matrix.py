@@ -11,9 +11,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from pipeline import config
 from pipeline.source import base as source_room
 from pipeline.source import settings as source_settings
-from pipeline.source.settings import ReleaseSource, Settings, is_local, resolve
+from pipeline.source.settings import ReleaseSource, Settings
 from pipeline.stats import sequential
 from pipeline.values import CommitRules
+from pipeline.web import address
 
 
 def _benchtime(value: str) -> str:
@@ -101,7 +102,7 @@ class ThresholdEntry(config.ThresholdEntry):
 def _address(key: str, value: str) -> None:
     # Not as the field's own validator: its message would quote the value, and a password in it.
     try:
-        source_settings.check_address(value)
+        address.check_address(value)
     except ValueError as error:
         raise ValueError(f"{key} {error}") from error
 
@@ -141,7 +142,7 @@ def _bootstrap(value: str) -> str:
     if _is_word(value):
         return value
     try:
-        if is_local(source_settings.check_address(value)):
+        if address.is_local(address.check_address(value)):
             return value
     except ValueError:
         pass
@@ -150,14 +151,30 @@ def _bootstrap(value: str) -> str:
     )
 
 
+class ReviewEntry(BaseModel):
+    """Where changes under review are read from."""
+
+    model_config = _STRICT
+    url: str
+
+    @model_validator(mode="after")
+    def _addresses(self) -> ReviewEntry:
+        _address("url", self.url)
+        if address.is_local(self.url) or "?" in self.url or "#" in self.url:
+            raise ValueError("url should be the plain https:// address of a server")
+        return self
+
+
 class SourcesEntry(BaseModel):
-    """Where Go is fetched from. Paths are relative to the folder of ``matrix.yml``."""
+    """Where Go and changes to it are fetched from. Paths are relative to the folder of ``matrix.yml``."""
 
     model_config = _STRICT
     order: Annotated[list[ReleaseSource], Field(min_length=1)] = list(source_settings.ORDER)
     archive: ArchiveEntry = ArchiveEntry()
     git: GitEntry = GitEntry()
     bootstrap: Annotated[list[Annotated[str, AfterValidator(_bootstrap)]], Field(max_length=16)] = []
+    gerrit: ReviewEntry = ReviewEntry(url=source_settings.GERRIT)
+    github: ReviewEntry = ReviewEntry(url=source_settings.GITHUB)
 
     @model_validator(mode="after")
     def _once(self) -> SourcesEntry:
@@ -171,10 +188,12 @@ class SourcesEntry(BaseModel):
         named = self.bootstrap or [base, source_settings.MACHINE]
         return Settings(
             order=tuple(self.order),
-            index=resolve(self.archive.index, root),
-            mirrors=tuple(resolve(mirror, root) for mirror in self.archive.mirrors),
-            git=resolve(self.git.url, root),
-            bootstrap=tuple(one if _is_word(one) else resolve(one, root) for one in named),
+            index=address.resolve(self.archive.index, root),
+            mirrors=tuple(address.resolve(mirror, root) for mirror in self.archive.mirrors),
+            git=address.resolve(self.git.url, root),
+            bootstrap=tuple(one if _is_word(one) else address.resolve(one, root) for one in named),
+            gerrit=self.gerrit.url.rstrip("/"),
+            github=self.github.url.rstrip("/"),
         )
 
 

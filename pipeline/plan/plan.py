@@ -11,20 +11,29 @@ from pathlib import Path
 from pipeline import config, store
 from pipeline.bench import runner
 from pipeline.errors import UsageError
-from pipeline.golang import host_platform
+from pipeline.golang import host_platform, read_version
+from pipeline.inputs import base as inputs_room
+from pipeline.inputs.base import Asked
+from pipeline.patch import lint
 from pipeline.patch import series as series_room
 from pipeline.plan import matrix as matrix_room
 from pipeline.source import base as source_room
 from pipeline.source.settings import Settings
-from pipeline.values import Cell, Platform, Profile, Series, Threshold
+from pipeline.values import Cell, Platform, Profile, Provenance, Series, Threshold
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What the user asked for; None takes matrix.yml's default."""
+    """What the user asked for; None takes matrix.yml's default. For those that name the series see
+    ``pipeline.inputs.base.Asked``."""
 
     root: Path
     series: str | None = None
+    from_git: str | None = None
+    commits: str | None = None
+    gerrit: str | None = None
+    github: str | None = None
+    kept: bytes | None = field(default=None, repr=False)
     base: str | None = None
     profile: str = "standard"
     cells: tuple[str, ...] = ()
@@ -33,10 +42,11 @@ class Request:
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """What will run. ``digest`` is the sha256 over everything that decides the results' meaning: a run
-    may be resumed only under the same digest. ``sources`` is no part of it: what came from there is, as the
-    baseline's own digest."""
+    may be resumed only under the same digest. ``sources`` and ``origin`` are no part of it: what came from
+    there is, as the baseline's own digest and the series'."""
 
     series: Series
+    origin: Provenance
     base: str
     profile: Profile
     threshold: Threshold
@@ -52,6 +62,7 @@ class Plan:
             "subject": self.series.subject,
             "issue": self.series.issue,
             "series_digest": self.series.digest,
+            "variant": self.series.variant,
             "patches": [{"file": patch.name, "subject": patch.subject} for patch in self.series.patches],
             "tests": {name: list(tests) for name, tests in self.series.tests.items()},
             "benchmarks": {name: list(names) for name, names in self.series.benchmarks.items()},
@@ -99,13 +110,12 @@ def ground(request: Request) -> Ground:
         raise UsageError(
             f"no profile {request.profile!r}", meaning=config.suggest(request.profile, list(matrix.profiles))
         )
-    for option, value in (("--series", request.series), ("--base", request.base)):
-        if value == "":
-            raise UsageError(
-                f"{option} is empty",
-                meaning="a variable that is not set, perhaps",
-                hint="give it a value, or leave it out for the default of matrix.yml",
-            )
+    if request.base == "":
+        raise UsageError(
+            "--base is empty",
+            meaning="a variable that is not set, perhaps",
+            hint="give it a value, or leave it out for the default of matrix.yml",
+        )
     base = request.base or matrix.base
     sources = matrix.sources.settings(request.root, matrix.base)
     source_room.choose(base, sources).check()
@@ -125,14 +135,15 @@ def ground(request: Request) -> Ground:
 
 
 def make(request: Request) -> Plan:
-    """Read the configuration and decide. UsageError for anything that does not fit."""
+    """Read the configuration and the series, and decide. UsageError for anything that does not fit."""
     found = ground(request)
-    folder = series_room.find(request.series or found.matrix.series, request.root / "patches")
-    series = series_room.load(folder, found.profile.commit_rules)
+    series, origin = read(request, found)
     _check_range(series, found.base)
+    lint.refuse(lint.of(series.patches, found.profile.commit_rules))
     limits = found.limits
     return Plan(
         series=series,
+        origin=origin,
         base=found.base,
         profile=found.profile,
         threshold=Threshold(effect=limits.effect, margin=limits.margin),
@@ -144,6 +155,35 @@ def make(request: Request) -> Plan:
         host=found.host,
         sources=found.sources,
     )
+
+
+def read(request: Request, found: Ground) -> tuple[Series, Provenance]:
+    """The series that was asked for, and where it is from. What the lint has against its patches is in them:
+    nothing is refused yet."""
+    asked = Asked(
+        series=request.series,
+        from_git=request.from_git,
+        commits=request.commits,
+        gerrit=request.gerrit,
+        github=request.github,
+        kept=request.kept,
+    )
+    chosen = inputs_room.choose(
+        asked, default=found.matrix.series, patches=request.root / "patches", settings=found.sources
+    )
+    version = _version(found.base)
+    series, origin = chosen.read(version)
+    note = series_room.variant_note(series, found.base, version)
+    return series, dataclasses.replace(origin, notes=(*origin.notes, *([note] if note else [])))
+
+
+def _version(base: str) -> str:
+    """The version of a base as far as it can be told before it is fetched: a release's number, or what the
+    VERSION file of a tree says; '' for a commit or tip."""
+    if source_room.is_path(base):
+        return read_version(Path(base).expanduser())
+    ref = (source_room.git_ref(base) or "").removeprefix("refs/tags/")
+    return source_room.release(base) or source_room.release(ref) or ref
 
 
 def _check_pin(cells: Sequence[Cell]) -> None:
@@ -158,7 +198,7 @@ def _check_range(series: Series, base: str) -> None:
     version = source_room.release(base)
     if version and not series_room.supports(series, version):
         raise UsageError(
-            f"series {series.name} is for Go {series.base}, not for {base}",
+            f"series {series.name} is for Go {' or '.join(series.ranges or (series.base,))}, not for {base}",
             hint="choose another --base, or widen base: in its series.yml once it applies there",
         )
 

@@ -25,6 +25,7 @@ from pipeline.records import (
     RunEnded,
     RunStarted,
     Screened,
+    SeriesRead,
     SourceFetched,
     StageEnded,
     ToolchainReady,
@@ -51,6 +52,7 @@ class RunReport:
     headline: str
     next_step: str
     started: RunStarted
+    given: SeriesRead | None
     source: SourceFetched | None
     patches: tuple[PatchApplied, ...]
     cells: tuple[CellReport, ...]
@@ -90,6 +92,7 @@ def build(records: Sequence[Record], bench: Mapping[str, str]) -> RunReport:
         headline=decided.headline,
         next_step=decided.next_step,
         started=started,
+        given=next(reversed(_of(records, SeriesRead)), None),
         source=next(reversed(_of(records, SourceFetched)), None),
         patches=tuple({r.file: r for r in _of(records, PatchApplied)}.values()),
         cells=cells,
@@ -203,6 +206,8 @@ def as_json(report: RunReport) -> dict[str, Any]:
             "subject": plan["subject"],
             "issue": plan["issue"],
             "digest": plan["series_digest"],
+            "variant": plan.get("variant", ""),
+            "input": report.given.model_dump(exclude={"kind", "variant"}) if report.given else None,
         },
         "base": report.source.model_dump(exclude={"kind"}) if report.source else {"version": plan["base"]},
         "profile": plan["profile"],

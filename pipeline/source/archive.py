@@ -13,11 +13,13 @@ from pipeline import tree
 from pipeline.errors import HostError, PipelineError, UsageError
 from pipeline.golang import EXE, host_platform, read_version
 from pipeline.proc import Shell
-from pipeline.source import download, extract, releases
-from pipeline.source.answers import Patience, Wanted
-from pipeline.source.settings import Settings, join, shown
+from pipeline.source import extract, releases
+from pipeline.source.settings import Settings
 from pipeline.store import Store, file_sha256
 from pipeline.values import GoTree, Platform
+from pipeline.web import download
+from pipeline.web.address import join, shown
+from pipeline.web.answers import Patience, Wanted
 
 MAX_INDEX = 64 << 20
 MAX_ARCHIVE = 1 << 30

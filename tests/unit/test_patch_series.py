@@ -47,6 +47,104 @@ def test_the_digest_covers_the_patches_and_the_file(folder: Path) -> None:
     assert len({before, patched, series.load(folder).digest}) == 3
 
 
+VARIANTS = """variants:
+  - base: ">=1.26, <1.27"
+    patches: [go1.26.patch]
+  - base: ">=1.28"
+    patches: [go1.28.patch]
+    tests: {net: [TestY]}
+    packages: []
+"""
+
+
+@pytest.fixture
+def variants(folder: Path) -> Path:
+    (folder / "series.yml").write_text(YAML + "tests: {runtime: [TestX]}\npackages: [runtime]\n" + VARIANTS)
+    for name in ("go1.26", "go1.28"):
+        (folder / f"{name}.patch").write_text(DIFF.replace("p.go", f"{name.replace('.', '_')}.go"))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("version", "patch", "why"),
+    [
+        ("1.27.3", "0001.patch", ""),
+        ("1.26.6", "go1.26.patch", ""),
+        ("1.29.1", "go1.28.patch", ""),
+        ("release-branch.go1.26", "go1.26.patch", ": BASE is 1.26"),
+        ("1.28-devel_0123456789 2026-11-21", "go1.28.patch", ": BASE is 1.28"),
+        ("1.27-devel_0123456789 2026-01-21", "0001.patch", ": BASE is 1.27"),
+        ("", "go1.28.patch", ": BASE has no release number, and it is the newest"),
+        ("tip", "go1.28.patch", ": BASE has no release number, and it is the newest"),
+        ("1.25-devel_0123456789 2025-01-21", "go1.28.patch", ", though it is not for BASE (1.25-devel_"),
+    ],
+)
+def test_the_variant_is_that_of_the_base(variants: Path, version: str, patch: str, why: str) -> None:
+    found = series.load(variants, version)
+    assert [one.name for one in found.patches] == [patch]
+    assert found.variant == found.base
+    assert found.ranges == (">=1.27, <1.28", ">=1.26, <1.27", ">=1.28")
+    said = series.variant_note(found, version if not why else "BASE", version)
+    assert said.startswith(f"of 3 variants, the one for Go {found.variant} is used{why}")
+    if not why:
+        assert series.supports(found, version)
+
+
+def test_a_release_without_a_variant_is_not_supported(variants: Path) -> None:
+    found = series.load(variants, "1.25.3")
+    assert not series.supports(found, "1.25.3")
+
+
+def test_a_variant_overrides_what_it_names(variants: Path) -> None:
+    older, newer = series.load(variants, "1.26.1"), series.load(variants, "1.28.1")
+    assert (older.tests, older.packages) == ({"runtime": ("TestX",)}, ("runtime",))
+    assert (newer.tests, newer.packages) == ({"net": ("TestY",)}, ())
+    assert len({one.digest for one in (older, newer, series.load(variants, "1.27.1"))}) == 3
+    before = series.load(variants, "1.27.1").digest
+    (variants / "go1.26.patch").write_text(DIFF)
+    assert series.load(variants, "1.27.1").digest == before
+    assert series.load(variants, "1.26.1").digest != older.digest
+
+
+def test_without_variants_nothing_is_said_of_them(folder: Path) -> None:
+    found = series.load(folder, "1.27.3")
+    assert (found.variant, series.variant_note(found, "1.27.3", "1.27.3")) == ("", "")
+
+
+def test_every_mistake_of_the_variants_at_once(folder: Path) -> None:
+    (folder / "series.yml").write_text(
+        YAML
+        + """variants:
+  - base: ">=1.27.2, <1.29"
+    patches: [0001.patch, none.patch]
+  - base: ">=1.28"
+    patches: [0001.patch]
+  - base: ">=1.26, <1.25"
+    patches: [0001.patch]
+"""
+    )
+    assert mistakes(folder).splitlines() == [
+        "F/series.yml:8:27: variants[0].patches[1]: none.patch does not exist in F",
+        "F/series.yml:7:5: variants[0].base: '>=1.27.2, <1.29' overlaps base '>=1.27, <1.28': "
+        "both hold Go 1.27.2",
+        "F/series.yml:9:5: variants[1].base: '>=1.28' overlaps variants[0].base '>=1.27.2, <1.29': "
+        "both hold Go 1.28",
+        "F/series.yml:11:5: variants[2].base: no release is in '>=1.26, <1.25'",
+    ]
+    (folder / "series.yml").write_text(
+        YAML + "variants:\n  - base: soon\n    patch: [x]\n  - {base: '>=1.28', patches: [], subject: x}\n"
+    )
+    said = mistakes(folder)
+    for part in (
+        "series.yml:7:5: variants[0].base: should be a range of releases",
+        "variants[0].patches: is required",
+        "series.yml:8:5: variants[0].patch: unknown key; did you mean patches?",
+        "variants[1].patches: ",
+        "variants[1].subject: unknown key",
+    ):
+        assert part in said, said
+
+
 def test_every_mistake_at_once(folder: Path) -> None:
     (folder / "series.yml").write_text(
         "series: Bad Name\nbase: nonsense\npatches: [../x.patch]\ntestz: {}\n"
@@ -92,7 +190,7 @@ def test_the_errors_of_every_patch_at_once(folder: Path) -> None:
         PatchError, match=r"(?s)0001\.patch:1: error: path-escape: .*\n0002\.patch:5: error: char"
     ):
         series.load(folder)
-    assert [one.file for one in series.findings(folder) if one.severity == "error"] == [
+    assert [one.file for one in lint.of(series.read(folder).patches) if one.severity == "error"] == [
         "0001.patch",
         "0002.patch",
     ]
@@ -102,10 +200,10 @@ def test_the_rules_for_messages_are_advice_or_errors(folder: Path) -> None:
     mail = "From: a\nSubject: [PATCH] Runtime: Fix it.\n\nBecause it is broken.\n\nFixes #1234\n---\n"
     (folder / "0001.patch").write_text(mail + DIFF)
     (patch,) = series.load(folder).patches
-    assert {one.rule for one in patch.advice} == {"subject-package", "subject-verb", "subject-period"}
-    assert {one.line for one in patch.advice} == {2}
+    assert {one.rule for one in patch.findings} == {"subject-package", "subject-verb", "subject-period"}
+    assert {one.line for one in patch.findings} == {2}
     with pytest.raises(PatchError, match=r"0001\.patch:2: error: subject-verb: "):
-        series.load(folder, "error")
+        lint.refuse(lint.of([patch], "error"))
 
 
 def test_find_by_name_and_path(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

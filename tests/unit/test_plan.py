@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.bench import runner
-from pipeline.errors import HostError, PipelineError, UsageError
+from pipeline.errors import HostError, PatchError, PipelineError, UsageError
 from pipeline.plan import plan as room
 from pipeline.plan.plan import Plan, Request, make
 from pipeline.values import Platform
@@ -195,3 +195,11 @@ def test_only_the_rigorous_profile_insists_on_the_message(project: Path) -> None
         name: plan(project, profile=name).profile.commit_rules for name in ("quick", "standard", "rigorous")
     }
     assert rules == {"quick": "advice", "standard": "advice", "rigorous": "error"}
+
+
+def test_what_the_lint_refuses_has_no_plan(project: Path, tmp_path: Path) -> None:
+    """Whatever the form: an input only reads, and here is where it is stopped."""
+    patch = tmp_path / "evil.patch"
+    patch.write_text("--- a/../../x.go\n+++ b/../../x.go\n@@ -1 +1 @@\n-a\n+b\n", encoding="utf-8")
+    with pytest.raises(PatchError, match="path-escape"):
+        plan(project, series=str(patch))

@@ -21,11 +21,11 @@ from pipeline.errors import HostError, InterruptedRunError, PipelineError, Usage
 from pipeline.golang import EXE
 from pipeline.source import archive as room
 from pipeline.source import extract as extract_room
-from pipeline.source.answers import Patience
 from pipeline.source.archive import ArchiveRelease
 from pipeline.source.settings import Settings
 from pipeline.store import Store, file_sha256
 from pipeline.values import Platform
+from pipeline.web.answers import Patience
 from tests.unit import goserver as go
 from tests.unit.goserver import FILES, NAME, GoServer, plain, special, tar, zipped
 

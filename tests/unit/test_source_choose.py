@@ -174,9 +174,17 @@ def test_the_commented_section_holds_the_defaults(project: Path) -> None:
     assert matrix.load(project / "matrix.yml").sources.settings(project, "1.27.3") == defaults
     lines = (project / "matrix.yml").read_text().splitlines()
     start = lines.index("# sources:")
-    section = [line.removeprefix("# ") for line in lines[start : start + 8]]
+    section = [line.removeprefix("# ") for line in lines[start : lines.index("", start)]]
+    assert "  github:" in "\n".join(section)
     add(project, "\n".join(["", *section, ""]))
     assert matrix.load(project / "matrix.yml").sources.settings(project, "1.0") == defaults
+
+
+def test_review_servers(project: Path) -> None:
+    add(project, "sources: {gerrit: {url: https://a.test/r/}, github: {url: 'http://127.0.0.1:1'}}\n")
+    found = matrix.load(project / "matrix.yml").sources.settings(project, "1.27.3")
+    assert (found.gerrit, found.github) == ("https://a.test/r", "http://127.0.0.1:1")
+    assert found.git == Settings().git
 
 
 def test_settings_reach_the_plan_and_not_its_digest(project: Path) -> None:
@@ -212,6 +220,10 @@ def test_settings_reach_the_plan_and_not_its_digest(project: Path) -> None:
         ("archive: {mirrors: ['ftp://me:hidden@go.dev/']}", "each of mirrors should hold no user name"),
         ("git: {url: 'ext::sh -c hidden'}", "url should be an https:// URL, or a path"),
         ("git: {url: 'me@hidden:go'}", "url should be an https:// URL, or a path"),
+        ("gerrit: {url: http://go-review.googlesource.com}", "url should be an https:// URL"),
+        ("gerrit: {url: ./clone}", "url should be the plain https:// address of a server"),
+        ("github: {url: 'https://api.github.com?hidden'}", "url should be the plain https:// address"),
+        ("github: {}", "sources.github.url: is required"),
         ("git: {url: 7}", "sources.git.url: should be a valid string"),
     ],
 )

@@ -18,7 +18,7 @@ from pipeline.patch.lint.reader import Reader
 from pipeline.patch.lint.section import Change
 from pipeline.values import CommitRules, Finding, Patch
 
-__all__ = ["Examined", "against", "check", "examine", "hidden", "refuse"]
+__all__ = ["Examined", "against", "check", "examine", "hidden", "of", "refuse"]
 
 # Over a hundred times a large change; it bounds what every later stage reads.
 MAX_BYTES = 8 << 20
@@ -59,6 +59,18 @@ def examine(name: str, content: bytes, commit_rules: CommitRules = "advice") -> 
     files = tuple(dict.fromkeys(change.path for change in reader.changes))
     message.check(parsed, files, commit_rules, found)
     return Examined(files=files, message=parsed, findings=found.all())
+
+
+def of(patches: Sequence[Patch], commit_rules: CommitRules = "advice") -> tuple[Finding, ...]:
+    """What was found in patches when they were read; ``commit_rules`` as for ``examine``."""
+    found = [one for patch in patches for one in patch.findings]
+    if commit_rules == "advice":
+        return tuple(found)
+    stricter = (one for patch in patches for one in examine(patch.name, patch.content, "error").findings)
+    raised = [one for one in stricter if one.severity == "error" and one not in found]
+    weaker = {(one.file, one.line, one.rule, one.message) for one in raised}
+    kept = [one for one in found if (one.file, one.line, one.rule, one.message) not in weaker]
+    return tuple(sorted([*kept, *raised], key=lambda one: (one.file, one.line)))
 
 
 def refuse(findings: Iterable[Finding]) -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import email.utils
+import math
 import socket
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 import urllib3
 from requests import exceptions
 
 from pipeline.errors import HostError, UsageError
-from pipeline.source.settings import shown
+from pipeline.web.address import shown
 
 CHECK = "check the network and `sources:` in matrix.yml"
 _LATER = {408, 425, 429, 500, 502, 503, 504}
@@ -36,9 +37,24 @@ class Patience:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Words:
+    """What messages add: why something may be ``missing`` and what to do then, what to do about a
+    ``refused`` request, what stands ``instead`` of it where a web page does, what to do when the limit of
+    requests is used up (``busy``), and how to go on after giving up (``again``)."""
+
+    missing: str = "it was never published there, or that is not the right address"
+    mend: str = "check `sources:` in matrix.yml and the release's number"
+    refused: str = f"{CHECK}; credentials belong into ~/.netrc"
+    instead: str = "a log-in page of the network, or an address that is no mirror of Go's downloads"
+    busy: str = "run again then"
+    again: str = f"{CHECK}, then run again: what has arrived is kept, or give --base a local Go tree"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Wanted:
     """What is fetched. ``what`` names it in messages; ``limit`` is the most bytes that are taken, and
-    ``size`` how many there must be, where that is known; ``starts`` is what every such file begins with."""
+    ``size`` how many there must be, where that is known; ``starts`` is what every such file begins with.
+    ``accept`` is the media type asked for. ``token`` goes to the host of ``address`` and to no other."""
 
     address: str
     what: str
@@ -46,6 +62,9 @@ class Wanted:
     sha256: str = ""
     size: int | None = None
     starts: bytes = b""
+    accept: str = ""
+    token: str = field(default="", repr=False)
+    words: Words = Words()
 
     @property
     def place(self) -> str:
@@ -65,8 +84,8 @@ def missing(wanted: Wanted, how: str) -> NoReturn:
     """Raise that the file is not there."""
     raise UsageError(
         f"{wanted.what} is not at {wanted.place} ({how})",
-        meaning="it was never published there, or that is not the right address",
-        hint="check `sources:` in matrix.yml and the release's number",
+        meaning=wanted.words.missing,
+        hint=wanted.words.mend,
     )
 
 
@@ -101,13 +120,16 @@ def check_head(wanted: Wanted, head: bytes) -> None:
 def _web_page(wanted: Wanted) -> NoReturn:
     raise HostError(
         f"{wanted.place} answers with a web page where {wanted.what} should be",
-        meaning="a log-in page of the network, or an address that is no mirror of Go's downloads",
+        meaning=wanted.words.instead,
         hint=f"nothing was kept; {CHECK}",
     )
 
 
-def check_status(wanted: Wanted, code: int, later: str) -> None:
-    """Refuse what is no body of a file; ``later`` is the Retry-After header."""
+def check_status(wanted: Wanted, code: int, headers: Mapping[str, str], longest_pause: float) -> None:
+    """Refuse what is no body of a file. A server that wants a pause longer than ``longest_pause`` seconds
+    because too much was asked of it is not waited for."""
+    later = headers.get("Retry-After", "")
+    _check_rate(wanted, code, headers, longest_pause)
     if code in _MISSING:
         missing(wanted, str(code))
     if code in _LATER:
@@ -117,10 +139,28 @@ def check_status(wanted: Wanted, code: int, later: str) -> None:
         raise HostError(
             f"{wanted.place} refuses to give {wanted.what} ({code})",
             meaning="it wants credentials, or a proxy forbids it",
-            hint=f"{CHECK}; credentials belong into ~/.netrc",
+            hint=wanted.words.refused,
         )
     if code not in {200, 206}:
         raise HostError(f"{wanted.place} gives no {wanted.what} (status {code})", hint=CHECK)
+
+
+def _check_rate(wanted: Wanted, code: int, headers: Mapping[str, str], longest_pause: float) -> None:
+    """403 and 429 by which GitHub says that the hour's requests are used up, or that they came too fast."""
+    used_up = headers.get("X-RateLimit-Remaining", "").strip() == "0"
+    if code not in {403, 429} or not (used_up or (code == 403 and "Retry-After" in headers)):
+        return
+    wait = retry_after(headers.get("Retry-After", ""))
+    reset = headers.get("X-RateLimit-Reset", "").strip()
+    if wait is None and reset.isdigit():
+        wait = max(int(reset[:12]) - dt.datetime.now(dt.UTC).timestamp(), 0.0)
+    if wait is None or wait <= longest_pause:
+        raise LaterError(f"it asks to come again later ({code})", wait)
+    raise HostError(
+        f"{wanted.place} gives no {wanted.what}: its limit of requests is used up ({code})",
+        meaning=f"it takes more in about {math.ceil(wait / 60)} minutes",
+        hint=wanted.words.busy,
+    )
 
 
 def retry_after(text: str) -> float | None:

@@ -14,9 +14,9 @@ import requests
 
 from pipeline import proc
 from pipeline.errors import HostError, InterruptedRunError, PipelineError, UsageError
-from pipeline.source import answers, download
-from pipeline.source.answers import Patience, Wanted
-from pipeline.source.settings import check_address, resolve, shown
+from pipeline.web import answers, download
+from pipeline.web.address import check_address, resolve, shown
+from pipeline.web.answers import Patience, Wanted
 from tests.unit import goserver as go
 from tests.unit.goserver import GoServer
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +19,10 @@ import requests
 
 from pipeline import proc
 from pipeline.errors import HostError, InterruptedRunError, PipelineError
-from pipeline.source import answers
-from pipeline.source.answers import CHECK, LaterError, Patience, Wanted
-from pipeline.source.settings import is_local, is_safe, shown
 from pipeline.store import file_sha256
+from pipeline.web import answers
+from pipeline.web.address import is_local, is_safe, shown
+from pipeline.web.answers import CHECK, LaterError, Patience, Wanted
 
 CHUNK = 1 << 18
 MAX_REDIRECTS = 5
@@ -53,6 +54,14 @@ def fetch(wanted: Wanted, target: Path, patience: Patience | None = None) -> Non
             hint=f"nothing was kept; run again, or {CHECK}",
         )
     part.replace(target)
+
+
+def read(wanted: Wanted, patience: Patience | None = None) -> bytes:
+    """The bytes at ``wanted.address``, for what is small and wanted once; errors as of ``fetch``."""
+    with tempfile.TemporaryDirectory(prefix="gopatch-") as folder:
+        target = Path(folder) / "answer"
+        fetch(wanted, target, patience)
+        return target.read_bytes()
 
 
 def _matches(wanted: Wanted, part: Path) -> bool:
@@ -93,6 +102,8 @@ class _Transfer:
         with requests.Session() as session:
             # The bytes as they are: a size or a range of something compressed on the way means nothing.
             session.headers.update({"User-Agent": "gopatch", "Accept-Encoding": "identity"})
+            if self.wanted.accept:
+                session.headers["Accept"] = self.wanted.accept
             while tries < self.patience.tries and time.monotonic() < self._end:
                 if tries:
                     self._pause(last.wait, tries)
@@ -109,7 +120,7 @@ class _Transfer:
             f"{self.wanted.what} could not be fetched from {self.wanted.place}: {last}",
             meaning=f"given up after {tries} {'try' if tries == 1 else 'tries'}; "
             "the network or the other side is down, or too slow",
-            hint=f"{CHECK}, then run again: what has arrived is kept, or give --base a local Go tree",
+            hint=self.wanted.words.again,
         )
 
     def _pause(self, asked: float | None, tries: int) -> None:
@@ -134,7 +145,9 @@ class _Transfer:
             if response.status_code == 416:
                 self.drop()
                 raise LaterError("what had arrived does not fit what is there now (416)", 0.0)
-            answers.check_status(self.wanted, response.status_code, response.headers.get("Retry-After", ""))
+            answers.check_status(
+                self.wanted, response.status_code, response.headers, self.patience.longest_pause
+            )
             if response.status_code == 206:
                 self._check_range(response, have, etag)
                 self.resumed = True
@@ -157,7 +170,9 @@ class _Transfer:
         for _ in range(MAX_REDIRECTS + 1):
             _heed_interrupt()
             with answers.in_words(self.wanted, self.patience):
-                request = session.prepare_request(requests.Request("GET", address, headers=headers))
+                request = session.prepare_request(
+                    requests.Request("GET", address, headers=headers, auth=self._auth(address))
+                )
                 found: dict[str, Any] = dict(
                     session.merge_environment_settings(request.url or "", {}, True, True, None)
                 )
@@ -170,6 +185,11 @@ class _Transfer:
             response.close()
             address = self._follow(address, response.headers["location"])
         raise HostError(f"{self.wanted.place} redirects more than {MAX_REDIRECTS} times", hint=CHECK)
+
+    def _auth(self, address: str) -> _Token | None:
+        if not self.wanted.token or _origin(address) != _origin(self.wanted.address):
+            return None
+        return _Token(self.wanted.token)
 
     def _follow(self, address: str, location: str) -> str:
         try:
@@ -230,6 +250,22 @@ class _Transfer:
             if not chunk:
                 return
             yield chunk
+
+
+class _Token(requests.auth.AuthBase):
+    """Sends a token. Not as a plain header: requests would put what ~/.netrc holds in its place."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+def _origin(address: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(address)
+    return parts.scheme, parts.hostname, parts.port
 
 
 def _settled(chunks: Iterator[bytes], have: int) -> Iterator[bytes]:

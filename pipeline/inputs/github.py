@@ -1,0 +1,105 @@
+"""A pull request on GitHub: its commits as an mbox, and what the API says about it."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from pydantic import Field
+
+from pipeline.errors import UsageError
+from pipeline.inputs import mails, server
+from pipeline.inputs.naming import plain, safe
+from pipeline.inputs.server import Answer
+from pipeline.values import Provenance, Series
+from pipeline.web.answers import Patience, Wanted
+
+TOKEN = "GITHUB_TOKEN"  # noqa: S105  # the variable's name
+_REQUEST = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]{0,38})/(?!\.{1,2}#)([A-Za-z0-9._-]{1,100})#([1-9]\d{0,8})")
+
+
+class _Head(Answer):
+    sha: str = Field(pattern=r"^[0-9a-f]{40}$")
+
+
+class _Pull(Answer):
+    number: int
+    state: str
+    merged: bool = False
+    draft: bool = False
+    commits: int
+    html_url: str = ""
+    head: _Head
+
+
+class PullRequest:
+    """``OWNER/REPO#N`` at the API ``url``."""
+
+    def __init__(self, request: str, url: str, patience: Patience = server.PATIENCE) -> None:
+        self._given, self._url, self._patience = request, url, patience
+
+    def read(self, version: str) -> tuple[Series, Provenance]:
+        """See ``Input.read``."""
+        found = _REQUEST.fullmatch(self._given)
+        if not found:
+            raise UsageError(
+                f"--github {plain(self._given)!r} is no pull request", hint="give it as golang/go#12345"
+            )
+        owner, repository, number = found.groups()
+        what = f"pull request {self._given}"
+        address = f"{self._url}/repos/{owner}/{repository}/pulls/{number}"
+        about = _wanted(address, what, "application/vnd.github+json", server.MAX_JSON)
+        pull = server.model(server.read(about, self._patience), _Pull, about)
+        wanted = _wanted(address, what, "application/vnd.github.patch", mails.MAX_BYTES)
+        raw = server.read(wanted, self._patience)
+        letters = server.letters(raw, what, wanted)
+        _check_whole(letters, pull, what)
+        server.check_last(letters, what, pull.head.sha)
+        return mails.series(
+            safe(f"github-{owner}-{repository}-{number}", "github"), letters, mails.NOWHERE
+        ), Provenance(
+            form="github",
+            origin=f"{what}, {wanted.place}",
+            options=(f"--github={self._given}",),
+            revision=pull.head.sha,
+            sha256=mails.sha256(raw),
+            raw=raw,
+            notes=(*letters.notes, *_state(pull, what)),
+        )
+
+
+def _wanted(address: str, what: str, accept: str, limit: int) -> Wanted:
+    token = os.environ.get(TOKEN, "").strip()
+    if token and not re.fullmatch(r"[\x21-\x7e]{1,500}", token):
+        raise UsageError(f"{TOKEN} holds what no token can", hint=f"set it again, or unset {TOKEN}")
+    refused = (
+        f"{TOKEN} is not accepted, or may not read this: make a new token"
+        if token
+        else f"if it is not public, set {TOKEN} to a token that may read it"
+    )
+    busy = "run again then" + ("" if token else f"; with a token in {TOKEN}, more requests are allowed")
+    return Wanted(
+        address=address,
+        what=what,
+        limit=limit,
+        accept=accept,
+        token=token,
+        words=server.words("pull request", refused, busy),
+    )
+
+
+def _check_whole(letters: mails.Letters, pull: _Pull, what: str) -> None:
+    """UsageError when the mbox lacks commits: GitHub leaves merges out, and all beyond a limit."""
+    if len(letters.patches) == pull.commits:
+        return
+    raise UsageError(
+        f"{what} has {pull.commits} commits, of which GitHub gives {len(letters.patches)} as patches",
+        meaning="it holds merges, and what they resolved would be lost",
+        hint="rebase it; or take it as one change: download its .diff, and give --series that file",
+    )
+
+
+def _state(pull: _Pull, what: str) -> list[str]:
+    if pull.merged:
+        return [f"{what} is merged already: a newer base may hold it"]
+    return [f"{what} is closed"] if pull.state == "closed" else []
