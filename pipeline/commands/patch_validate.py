@@ -96,6 +96,7 @@ def _started(context: Context, request: Request) -> RunStarted:
         f"--base={plan.base}",
         f"--profile={plan.profile.name}",
         *(f"--cells={cell}" for cell in request.cells),
+        *([f"--allow={','.join(plan.allowed)}"] if plan.allowed else []),
     ]
     return RunStarted(
         run_id=context.run_id,
@@ -164,6 +165,11 @@ def _show_plan(plan: Plan, options: Options) -> None:
         f"series    {plan.series.name}: {plan.series.subject}",
         *(f"          {patch.name}" for patch in plan.series.patches),
         f"base      {plan.base}",
+        *(
+            [f"allowed   {', '.join(plan.allowed)}: not clean, and applied all the same"]
+            if plan.allowed
+            else []
+        ),
         f"profile   {profile.name}: {profile.rounds} rounds of pairs, at most "
         f"{profile.max_rounds} while anything is open; benchtime {profile.benchtime}; "
         f"toolchain {profile.toolchain}",

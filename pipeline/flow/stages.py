@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from pipeline.errors import PatchError, UsageError
-from pipeline.flow import measuring, proofs
+from pipeline.flow import applying, measuring, proofs
 from pipeline.flow.context import Context
 from pipeline.flow.measuring import Sides
 from pipeline.gates import compile as compile_gate
@@ -22,7 +22,6 @@ from pipeline.records import (
     GateResult,
     OverlayDropped,
     PairMeasured,
-    PatchApplied,
     SourceFetched,
     ToolchainReady,
 )
@@ -99,19 +98,11 @@ def _rebuilt(context: Context, tree: GoTree) -> str:
 def apply(context: Context, source: GoTree) -> PatchedTree:
     """The patched tree; PatchError when the series does not apply."""
     with context.stage("apply"):
-        patched = trees.patched(context.store, context.shell, source, context.plan.series)
-        for one in patched.applied:
-            context.ledger.append(
-                PatchApplied(
-                    file=one.patch.name,
-                    subject=one.patch.subject,
-                    sha256=one.patch.sha256,
-                    rung=one.rung,
-                    hunks=one.hunks,
-                    detail=one.detail,
-                    message=one.patch.message,
-                )
-            )
+        plan = context.plan
+        outcome = trees.applied(context.store, context.shell, source, plan.series, plan.allowed)
+        for one in outcome.applied:  # also when one fails: the report shows where
+            context.ledger.append(applying.record(one))
+        patched = trees.written(context.store, source, plan.series, outcome)
         if not patched.changed:
             raise PatchError("the series changes nothing: every file equals the baseline's")
     return patched

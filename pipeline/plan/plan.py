@@ -13,6 +13,7 @@ from pipeline.bench import runner
 from pipeline.errors import UsageError
 from pipeline.golang import host_platform
 from pipeline.patch import series as series_room
+from pipeline.patch.account import ALLOWABLE
 from pipeline.plan import matrix as matrix_room
 from pipeline.source import base as source_room
 from pipeline.source.settings import Settings
@@ -28,11 +29,13 @@ class Request:
     base: str | None = None
     profile: str = "standard"
     cells: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What will run. ``digest`` is the sha256 over everything that decides the results' meaning: a run
+    """What will run. ``allowed`` are rungs by which a patch may apply though they are not clean.
+    ``digest`` is the sha256 over everything that decides the results' meaning: a run
     may be resumed only under the same digest. ``sources`` is no part of it: what came from there is, as the
     baseline's own digest."""
 
@@ -44,6 +47,7 @@ class Plan:
     cells: tuple[Cell, ...]
     host: Platform
     sources: Settings = field(default_factory=Settings)
+    allowed: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """The plan as JSON values, for the ledger."""
@@ -56,6 +60,7 @@ class Plan:
             "tests": {name: list(tests) for name, tests in self.series.tests.items()},
             "benchmarks": {name: list(names) for name, names in self.series.benchmarks.items()},
             "base": self.base,
+            "allowed": list(self.allowed),
             "profile": dataclasses.asdict(self.profile),
             "threshold": dataclasses.asdict(self.threshold),
             "unit_thresholds": {unit: dataclasses.asdict(one) for unit, one in self.units.items()},
@@ -126,9 +131,9 @@ def ground(request: Request) -> Ground:
 
 def make(request: Request) -> Plan:
     """Read the configuration and decide. UsageError for anything that does not fit."""
+    allowed = allowed_rungs(request.allowed)
     found = ground(request)
-    folder = series_room.find(request.series or found.matrix.series, request.root / "patches")
-    series = series_room.load(folder)
+    series = find_series(request, found)
     _check_range(series, found.base)
     limits = found.limits
     return Plan(
@@ -143,7 +148,25 @@ def make(request: Request) -> Plan:
         cells=found.cells,
         host=found.host,
         sources=found.sources,
+        allowed=allowed,
     )
+
+
+def find_series(request: Request, found: Ground) -> Series:
+    """The series that was asked for, or matrix.yml's; it may be for other releases."""
+    return series_room.load(series_room.find(request.series or found.matrix.series, request.root / "patches"))
+
+
+def allowed_rungs(rungs: Sequence[str]) -> tuple[str, ...]:
+    """The rungs in the ladder's order; UsageError for what is none, or none to be allowed."""
+    for rung in rungs:
+        if rung not in ALLOWABLE:
+            raise UsageError(
+                f"--allow {rung[:100]!r} is no rung that can be allowed",
+                meaning=config.suggest(rung, ALLOWABLE),
+                hint=f"one or more of {', '.join(ALLOWABLE)}; exact and offset always pass",
+            )
+    return tuple(rung for rung in ALLOWABLE if rung in rungs)
 
 
 def _check_pin(cells: Sequence[Cell]) -> None:
