@@ -15,15 +15,17 @@ from dataclasses import dataclass
 from pipeline.patch.account import worst
 from pipeline.patch.diff import Hunk, Row
 
-# No hunk is placed on less: one line of context on each side that had any.
+# No hunk is placed on less: one line of context on each side that had any, and two lines less on each. git
+# itself would go on for as long as there is context.
 LEAST_CONTEXT = 1
+MOST_FUZZ = 2
 _BLANKS = re.compile(rb"[ \t\r\n]+")  # git's own isspace, which has no form feed
 
 
 @dataclass(frozen=True, kw_only=True)
 class Way:
     """How ``git apply`` is asked to look: ``blanks`` ignores how much white space there is, ``fuzz`` gives up
-    context down to ``LEAST_CONTEXT``."""
+    context, see ``LEAST_CONTEXT``."""
 
     blanks: bool = False
     fuzz: bool = False
@@ -85,8 +87,8 @@ class Image:
 def place(image: Image, hunk: Hunk, way: Way) -> Placement | None:
     """Where git would put the hunk, or None for nowhere.
 
-    None also where git would do what no diff means: put lines without any context at the end of the file, or
-    join two lines because one of them has no newline.
+    None also where git would do what no diff means: put lines without any context at the end of the file,
+    join two lines because one of them has no newline, or give up more than ``MOST_FUZZ`` lines.
     """
     if not hunk.before and image.lines:
         return None
@@ -104,7 +106,7 @@ def place(image: Image, hunk: Hunk, way: Way) -> Placement | None:
         found = _find(image, before, start - above, first=first, last=last, way=way)
         if found is not None:
             break
-        if max(leading, trailing) <= least:
+        if max(leading, trailing) <= least or max(above, below) >= MOST_FUZZ:
             return None
         if first or last:
             first = last = False

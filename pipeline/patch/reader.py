@@ -13,7 +13,7 @@ from pipeline.patch.diff import FileChange, Hunk, Kind, Row, Sign, split
 
 _HUNK = re.compile(rb"@@ -([0-9]{1,9})(?:,([0-9]{1,9}))? \+([0-9]{1,9})(?:,([0-9]{1,9}))? @@")
 _GIT = b"diff --git "
-_INDEX = re.compile(rb"([0-9a-f]{4,64})\.\.([0-9a-f]{4,64})(?: \d+)?")
+_INDEX = re.compile(rb"([0-9a-f]{4,64})\.\.([0-9a-f]{4,64})(?: [0-7]{6})?")
 _EXTENDED = (
     b"index ",
     b"new file mode ",
@@ -35,7 +35,17 @@ _KINDS: dict[bytes, Kind] = {
     b"new file mode ": "create",
     b"deleted file mode ": "delete",
     b"rename from ": "rename",
+    b"rename to ": "rename",
     b"copy from ": "copy",
+    b"copy to ": "copy",
+}
+_MODE = re.compile(rb"[0-7]{6}")
+_FORMS = {
+    b"index ": _INDEX,
+    b"new file mode ": _MODE,
+    b"deleted file mode ": _MODE,
+    b"similarity index ": re.compile(rb"[0-9]{1,3}%"),
+    b"dissimilarity index ": re.compile(rb"[0-9]{1,3}%"),
 }
 _REFUSED = {b"old mode ", b"new mode ", b"rename old ", b"rename new "}
 _SIGNS: dict[bytes, Sign] = {b" ": " ", b"-": "-", b"+": "+"}
@@ -105,11 +115,13 @@ class _Reader:
         start = self.at
         named = self._same_halves(self.line.removeprefix(_GIT).rstrip(b"\n"))
         found = self._extended()
-        kinds = [kind for prefix, kind in _KINDS.items() if prefix in found]
+        kinds = list({kind for prefix, kind in _KINDS.items() if prefix in found})
         if len(kinds) > 1 or not found:
             self.corrupt("headers that contradict each other" if found else "a header and no change", start)
         if not _REFUSED.isdisjoint(found):
             self.corrupt("a change of a file's mode, or a rename in a form of long ago", start)
+        if any(not form.fullmatch(found[prefix]) for prefix, form in _FORMS.items() if prefix in found):
+            self.corrupt("a header that git would not write", start)
         kind = kinds[0] if kinds else "modify"
         old, new = self._names(found, kind, named, start)
         change = self._change(start, kind, old, new, found.get(b"index ", b""))
@@ -131,16 +143,14 @@ class _Reader:
     def _names(self, found: dict[bytes, bytes], kind: Kind, named: str, start: int) -> tuple[str, str]:
         if (b"--- " in found) != (b"+++ " in found):
             self.corrupt("one of the lines --- and +++ without the other", start)
+        given = [self._path(found[way]) for way in (b"--- ", b"+++ ") if way in found]
         if kind in {"rename", "copy"}:
             pair = [self._plain(found.get(f"{kind} {way} ".encode(), b"")) for way in ("from", "to")]
         else:
+            named = named or next(filter(None, given), "")
             pair = ["" if kind == "create" else named, "" if kind == "delete" else named]
-        if b"--- " in found:
-            given = [self._path(found[b"--- "]), self._path(found[b"+++ "])]
-            if not any(pair) and any(given):
-                pair = given
-            if given != pair:
-                self.corrupt("the names in the lines below it are others", start)
+        if given and given != pair:
+            self.corrupt("the names in the lines below it are others", start)
         if not any(pair) or (kind in {"rename", "copy"} and not all(pair)):
             self.corrupt("a header that names no file", start)
         return pair[0], pair[1]
@@ -159,7 +169,7 @@ class _Reader:
 
     def _plain(self, raw: bytes) -> str:
         parts = raw.split(b"/")
-        if raw.startswith(b'"') or b".." in parts or b"" in parts or b"." in parts or re.search(rb"\s", raw):
+        if b'"' in raw or b".." in parts or b"" in parts or b"." in parts or re.search(rb"\s", raw):
             self.corrupt("a path with unusual characters")
         try:
             return raw.decode("utf-8")
