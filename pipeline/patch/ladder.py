@@ -72,10 +72,12 @@ def _climb(
     source = tree.read(unit[0].old) if unit[0].old else b""
     lines = split(source or b"")
     held = _put(unit, lines, PLAIN)
+    back = _undone(unit, lines)
+    # Lines put in between two that are alike fit again right below themselves: git would put them in twice.
+    if back is not None and (held is None or back < sum(abs(hunk.offset) for hunk in held.hunks)):
+        return _present(unit)
     if held is not None:
         return held
-    if _undone(unit, lines):
-        return _present(unit)
     loose = _loosely(unit, lines, allowed)
     if loose is not None and loose.needs <= set(allowed):
         return loose
@@ -102,7 +104,12 @@ def _impossible(unit: list[FileChange], tree: Tree) -> FileAccount | None:
     if (
         (change.kind == "delete" and missing)
         or (change.kind == "create" and there == _text(change))
-        or (change.kind == "rename" and missing and there is not None and _undone(unit, split(there)))
+        or (
+            change.kind == "rename"
+            and missing
+            and there is not None
+            and _undone(unit, split(there)) is not None
+        )
     ):
         return _present(unit)
     rung, note = (
@@ -199,19 +206,22 @@ def _holds(image: Image, hunk: Hunk) -> bool:
     return bool(undo.before) and place(image, undo, PLAIN) is not None
 
 
-def _undone(unit: list[FileChange], lines: list[bytes]) -> bool:
-    """Whether the file holds all of the unit: whether it can be taken back, the last change first."""
+def _undone(unit: list[FileChange], lines: list[bytes]) -> int | None:
+    """None unless the file holds all of the unit: unless it can be taken back, the last change first. By how
+    many lines its hunks are off then, in all."""
     if not any(change.hunks for change in unit) or unit[0].kind == "copy":
-        return False
+        return None
+    off = 0
     for change in reversed(unit):
         image = Image(lines)
         for hunk in change.hunks:
             found = place(image, hunk.undo(), PLAIN)
             if found is None:
-                return False
+                return None
+            off += abs(found.offset)
             image.put(found)
         lines = image.lines
-    return unit[0].kind != "create" or not lines
+    return off if unit[0].kind != "create" or not lines else None
 
 
 def _present(unit: list[FileChange]) -> FileAccount:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import proc
+from pipeline import git, proc
 from pipeline.errors import ExitCode, PatchError, PipelineError
 from pipeline.patch import apply, lint
 from pipeline.patch.account import RUNGS, Applied, HunkAccount
@@ -447,6 +447,27 @@ class TestAlreadyApplied:
         text = "--- /dev/null\n+++ b/src/runtime/new.go\n@@ -0,0 +1 @@\n+x\n"
         text += "--- a/src/runtime/gone.go\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n"
         assert rungs(tried(shell, root, text)[1]) == ["already-applied", "already-applied"]
+
+    def test_what_would_fit_a_second_time_is_not_put_in_twice(
+        self, processes: None, root: Path, shell: proc.Shell
+    ) -> None:
+        """A new function between two that begin and end alike: git applies it again, below itself."""
+        before = "a\n" + "".join(["}\n\nfunc {\n", "\tx\n"] * 3)
+        after = before.replace("}\n\nfunc {\n\tx\n", "}\n\nfunc {\n\tx\n}\n\nfunc {\n\ty\n", 1)
+        (root / NAME).write_text(after)
+        text = unified(before, after, lines=2)
+        checks = [
+            subprocess.run(
+                ["git", "apply", "--check", *way, "-"],
+                input=text.encode(),
+                cwd=root,
+                check=False,
+                env=git.env(root.parent),
+            ).returncode
+            for way in ([], ["--reverse"])
+        ]
+        assert checks == [0, 0]
+        assert tried(shell, root, text)[1].rung == "already-applied"
 
     def test_the_twin_in_the_series_is_named(self, processes: None, root: Path, shell: proc.Shell) -> None:
         text = unified(TEXT, CHANGED)
