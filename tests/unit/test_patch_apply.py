@@ -341,9 +341,6 @@ class TestThreeWay:
     """The line that the patch changes moved into other surroundings, which git alone cannot know."""
 
     BEFORE = TEXT
-    AFTER = CHANGED
-    # Its neighbours changed on both sides, all but the lines right beside it.
-    OURS = TEXT.replace("line 18\n", "ours 18\n").replace("line 22\n", "ours 22\n").replace("line 19\n", "")
 
     @pytest.fixture
     def blobs(self, tmp_path: Path) -> ReleaseBlobs:
@@ -560,6 +557,42 @@ def test_a_rename_with_a_change(processes: None, root: Path, shell: proc.Shell) 
     assert (done.rung, outcome.files) == ("exact", {NAME: None, new: CHANGED.encode()})
     apply.write(root, outcome.files)
     assert rungs(tried(shell, root, text)[1]) == ["already-applied"]
+
+
+def test_each_file_by_a_way_of_its_own(
+    processes: None, root: Path, shell: proc.Shell, tmp_path: Path
+) -> None:
+    """One patch: a file merged, one by blanks, one copied as it was and changed, one made."""
+    names = [f"src/runtime/{name}.go" for name in ("merged", "blanks", "copied", "made")]
+    after = TEXT.replace("line 25\n", "LINE 25\n").replace("line 20\n", "line 20\nnew\n")
+    ours = TEXT.replace("line 22\n", "ours 22\n").replace("line 18\n", "ours 18\n")
+    blank = TEXT.replace("line 18\n", "line  18\n")
+    (root / names[0]).write_text(ours)
+    (root / names[1]).write_text(blank)
+    store = Store(tmp_path / "cache")
+    held = store.area / "releases/one/tree" / names[0]
+    held.parent.mkdir(parents=True)
+    held.write_text(TEXT)
+    text = unified(TEXT, after, path=names[0], blob=blob_id(TEXT.encode())[:10])
+    text += unified(TEXT, CHANGED, path=names[1])
+    text += f"diff --git a/{NAME} b/{names[2]}\ncopy from {NAME}\ncopy to {names[2]}\n"
+    text += unified(TEXT, after)
+    text += f"diff --git a/{names[3]} b/{names[3]}\nnew file mode 100644\n"
+    outcome, done = tried(shell, root, text, allowed={"3-way", "whitespace"}, blobs=ReleaseBlobs(store))
+    assert {hunk.file: hunk.rung for hunk in done.hunks} == {
+        names[0]: "3-way",
+        names[1]: "whitespace",
+        names[2]: "exact",
+        NAME: "exact",
+        names[3]: "exact",
+    }
+    assert outcome.files == {
+        names[0]: ours.replace("line 25\n", "LINE 25\n").replace("line 20\n", "line 20\nnew\n").encode(),
+        names[1]: blank.replace("line 20\n", "LINE 20\n").encode(),
+        names[2]: TEXT.encode(),
+        NAME: after.encode(),
+        names[3]: b"",
+    }
 
 
 def test_where_git_differs_neither_is_believed(
