@@ -17,13 +17,15 @@ SERIES = {
 
 
 @task(
-    iterable=["cells"],
+    iterable=["cells", "allow"],
     auto_shortflags=False,
     help={
         **SERIES,
         "base": "a Go release such as 1.27.3, or the path of a Go tree",
         "profile": "quick, standard or rigorous",
         "cells": "cells of matrix.yml by id or glob; repeat it or separate with commas",
+        "allow": "rungs by which a patch may apply though they are not clean: whitespace, fuzz, 3-way, "
+        "already-applied (such a patch is left out); repeat it or separate with commas",
         "out": "the run's folder (default: runs/<id>, linked from runs/latest)",
         "jobs": "how many things to build at once (0, the default: every core)",
         "dry-run": "print the plan and do nothing",
@@ -41,6 +43,7 @@ def patch_validate(
     base: str | None = None,
     profile: str = "standard",
     cells: list[str] | None = None,
+    allow: list[str] | None = None,
     out: str = "",
     jobs: int = 0,
     dry_run: bool = False,
@@ -61,11 +64,41 @@ def patch_validate(
         base=base,
         profile=profile,
         cells=entry.split(cells or []),
+        allowed=entry.split(allow or []),
     )
     options = patch_validate.Options(
         request=request, out=out, jobs=jobs, dry_run=dry_run, resume=resume, json=json
     )
     entry.finish(patch_validate.main(options))
+
+
+@task(
+    iterable=["allow"],
+    auto_shortflags=False,
+    help={
+        "series": "a series below patches/, or the path of its folder",
+        "base": "a Go release such as 1.27.3, tip, git:REF, a commit, or the path of a Go tree",
+        "allow": "rungs by which a patch may apply though they are not clean: whitespace, fuzz, 3-way, "
+        "already-applied (such a patch is left out); repeat it or separate with commas",
+        "out": "a new or empty folder for the whole patched tree, with files of its own to edit",
+        "json": "print the account as JSON",
+    },
+)
+def patch_apply(
+    _context: Context,
+    series: str | None = None,
+    base: str | None = None,
+    allow: list[str] | None = None,
+    out: str = "",
+    json: bool = False,
+) -> None:
+    """Say how every hunk of a series applies: exact, moved, by which allowed rung, or not at all."""
+    from pipeline.commands import entry, patch_apply
+    from pipeline.plan.plan import Request
+
+    root = entry.project_root(__file__)
+    request = Request(root=root, series=series, base=base, allowed=entry.split(allow or []))
+    entry.finish(patch_apply.main(patch_apply.Options(request=request, out=out, json=json)))
 
 
 @task(

@@ -88,9 +88,30 @@ class SourceFetched(Record):
     files: int
 
 
+class HunkPlaced(BaseModel):
+    """How one hunk of ``file`` applied. ``number`` counts within the file, 0 for a change without hunks.
+    ``line`` is its first line in the patched file, or the nearest place's for a conflict, whose lines
+    ``beside`` shows; ``offset`` and ``fuzz`` are in lines; ``blanks``: the file's lines differ in white
+    space."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    file: str
+    number: int
+    title: str
+    rung: str
+    line: int
+    offset: int = 0
+    fuzz: int = 0
+    blanks: bool = False
+    note: str = ""
+    beside: list[str] = []
+
+
 class PatchApplied(Record):
-    """How one patch applied: ``rung`` of the ladder and, where hunks moved, by how much.
-    ``message`` is its commit message without the subject."""
+    """How one patch applied: ``rung`` of the ladder, its worst hunk's, and ``account`` of every hunk.
+    ``allowed`` names the rungs beyond exact and offset that it holds by and the user let pass; ``skipped``
+    says that the tree holds it already and it was left out. ``message`` is its commit message without the
+    subject."""
 
     kind: Literal["patch"] = "patch"
     file: str
@@ -100,6 +121,9 @@ class PatchApplied(Record):
     hunks: int
     detail: str = ""
     message: str = ""
+    account: list[HunkPlaced] = []
+    allowed: list[str] = []
+    skipped: bool = False
 
 
 class LintFinding(Record):

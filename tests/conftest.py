@@ -19,7 +19,7 @@ NEEDS = {
     "go": "needs a Go release through pip and minutes of compiling; ./inv test --all runs it",
     "browser": "needs Chromium; ./inv test --all runs it",
     "simulation": "takes a minute of simulating; ./inv test --all runs it",
-    "fuzz": "lints 100,000 patches and hands many to git; ./inv test --all runs it",
+    "fuzz": "tries thousands of generated inputs; ./inv test --all runs it",
     "rootonly": "needs root, for a small tmpfs or to become another user; ./inv test --all runs it as root",
 }
 

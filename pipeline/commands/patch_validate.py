@@ -117,6 +117,7 @@ def _started(context: Context, request: Request) -> RunStarted:
         f"--base={plan.base}",
         f"--profile={plan.profile.name}",
         *(f"--cells={cell}" for cell in request.cells),
+        *([f"--allow={','.join(plan.allowed)}"] if plan.allowed else []),
     ]
     return RunStarted(
         run_id=context.run_id,
@@ -204,6 +205,11 @@ def _show_plan(plan: Plan, options: Options) -> None:
         f"from      {_origin(plan)}",
         *([f"variant   for Go {plan.series.variant}"] if plan.series.variant else []),
         f"base      {plan.base}",
+        *(
+            [f"allowed   {', '.join(plan.allowed)}: not clean, and applied all the same"]
+            if plan.allowed
+            else []
+        ),
         f"profile   {profile.name}: {profile.rounds} rounds of pairs, at most "
         f"{profile.max_rounds} while anything is open; benchtime {profile.benchtime}; "
         f"toolchain {profile.toolchain}",

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from pipeline.errors import PatchError, UsageError
-from pipeline.flow import baseline, measuring, proofs
+from pipeline.flow import applying, baseline, measuring, proofs
 from pipeline.flow.context import Context
 from pipeline.flow.measuring import Sides
 from pipeline.gates import compile as compile_gate
@@ -23,7 +23,6 @@ from pipeline.records import (
     LintFinding,
     OverlayDropped,
     PairMeasured,
-    PatchApplied,
     SourceFetched,
     ToolchainReady,
 )
@@ -89,21 +88,13 @@ def _rebuilt(context: Context, tree: GoTree) -> str:
 def apply(context: Context, source: GoTree) -> PatchedTree:
     """The patched tree; PatchError when the series does not apply."""
     with context.stage("apply"):
-        patched = trees.patched(context.store, context.shell, source, context.plan.series)
-        for one in patched.applied:
-            context.ledger.append(
-                PatchApplied(
-                    file=one.patch.name,
-                    subject=one.patch.subject,
-                    sha256=one.patch.sha256,
-                    rung=one.rung,
-                    hunks=one.hunks,
-                    detail=one.detail,
-                    message=one.patch.message,
-                )
-            )
+        plan = context.plan
+        outcome = trees.applied(context.store, context.shell, source, plan.series, plan.allowed)
+        for one in outcome.applied:  # also when one fails: the report shows where
+            context.ledger.append(applying.record(one))
             for advice in (found for found in one.patch.findings if found.severity == "advice"):
                 context.ledger.append(LintFinding(**dataclasses.asdict(advice)))
+        patched = trees.written(context.store, source, plan.series, outcome)
         if not patched.changed:
             raise PatchError("the series changes nothing: every file equals the baseline's")
     return patched

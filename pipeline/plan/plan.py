@@ -16,6 +16,7 @@ from pipeline.inputs import base as inputs_room
 from pipeline.inputs.base import Asked
 from pipeline.patch import lint
 from pipeline.patch import series as series_room
+from pipeline.patch.account import ALLOWABLE
 from pipeline.plan import matrix as matrix_room
 from pipeline.source import base as source_room
 from pipeline.source.settings import Settings
@@ -37,11 +38,13 @@ class Request:
     base: str | None = None
     profile: str = "standard"
     cells: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What will run. ``digest`` is the sha256 over everything that decides the results' meaning: a run
+    """What will run. ``allowed`` are rungs by which a patch may apply though they are not clean.
+    ``digest`` is the sha256 over everything that decides the results' meaning: a run
     may be resumed only under the same digest. ``sources`` and ``origin`` are no part of it: what came from
     there is, as the baseline's own digest and the series'."""
 
@@ -54,6 +57,7 @@ class Plan:
     cells: tuple[Cell, ...]
     host: Platform
     sources: Settings = field(default_factory=Settings)
+    allowed: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """The plan as JSON values, for the ledger."""
@@ -67,6 +71,7 @@ class Plan:
             "tests": {name: list(tests) for name, tests in self.series.tests.items()},
             "benchmarks": {name: list(names) for name, names in self.series.benchmarks.items()},
             "base": self.base,
+            "allowed": list(self.allowed),
             "profile": dataclasses.asdict(self.profile),
             "threshold": dataclasses.asdict(self.threshold),
             "unit_thresholds": {unit: dataclasses.asdict(one) for unit, one in self.units.items()},
@@ -135,7 +140,9 @@ def ground(request: Request) -> Ground:
 
 
 def make(request: Request) -> Plan:
-    """Read the configuration and the series, and decide. UsageError for anything that does not fit."""
+    """Read the configuration and the series, and decide. UsageError for anything that does not fit,
+    PatchError for what the lint refuses."""
+    allowed = allowed_rungs(request.allowed)
     found = ground(request)
     series, origin = read(request, found)
     _check_range(series, found.base)
@@ -154,6 +161,7 @@ def make(request: Request) -> Plan:
         cells=found.cells,
         host=found.host,
         sources=found.sources,
+        allowed=allowed,
     )
 
 
@@ -184,6 +192,18 @@ def _version(base: str) -> str:
         return read_version(Path(base).expanduser())
     ref = (source_room.git_ref(base) or "").removeprefix("refs/tags/")
     return source_room.release(base) or source_room.release(ref) or ref
+
+
+def allowed_rungs(rungs: Sequence[str]) -> tuple[str, ...]:
+    """The rungs in the ladder's order; UsageError for what is none, or none to be allowed."""
+    for rung in rungs:
+        if rung not in ALLOWABLE:
+            raise UsageError(
+                f"--allow {rung[:100]!r} is no rung that can be allowed",
+                meaning=config.suggest(rung, ALLOWABLE),
+                hint=f"one or more of {', '.join(ALLOWABLE)}; exact and offset always pass",
+            )
+    return tuple(rung for rung in ALLOWABLE if rung in rungs)
 
 
 def _check_pin(cells: Sequence[Cell]) -> None:

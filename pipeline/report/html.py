@@ -45,6 +45,7 @@ def render(report: RunReport, tables: Mapping[str, str], logs: Sequence[str]) ->
         noise=markdown.noise,
         benchstat_p=markdown.benchstat_p,
         machine_lines=markdown.machine_lines,
+        unclean=markdown.unclean(report),
         center=markdown.center,
         plots={cell.id: _plot(report, cell.benchmarks) for cell in report.cells},
         width=PLOT_WIDTH,

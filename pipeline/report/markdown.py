@@ -10,6 +10,7 @@ from typing import Any
 import jinja2
 
 from pipeline.console import duration
+from pipeline.records import HunkPlaced, PatchApplied
 from pipeline.report.benchmarks import BenchmarkRow, Center
 from pipeline.report.cell import CellReport
 from pipeline.report.model import RunReport
@@ -55,6 +56,8 @@ def _render(report: RunReport, tables: Mapping[str, str]) -> str:
         verdict=verdict,
         noise=noise,
         machine_lines=machine_lines,
+        moved=moved,
+        unclean=unclean,
         percent=_percent,
         duration=duration,
         command=report.started.command,
@@ -133,6 +136,25 @@ def noise(row: BenchmarkRow, report: RunReport) -> str:
     limits = report.plan["unit_thresholds"].get(row.unit, report.plan["threshold"])
     loud = " (above what counts)" if row.noise > limits["effect"] else ""
     return f"{100 * row.noise:.1f} %{loud}"
+
+
+def moved(patch: PatchApplied) -> list[HunkPlaced]:
+    """The hunks that did not apply exactly."""
+    return [hunk for hunk in patch.account if hunk.rung != "exact"]
+
+
+def unclean(report: RunReport) -> list[str]:
+    """A sentence for each patch that did not apply cleanly and was let pass."""
+    lines = []
+    for patch in report.patches:
+        if patch.skipped:
+            lines.append(f"{patch.file} was left out: the tree holds its result (--allow already-applied)")
+        elif patch.allowed:
+            lines.append(
+                f"{patch.file} did not apply cleanly: {', '.join(patch.allowed)}, let pass by --allow. What "
+                "was built and measured may not be what its author wrote: look at these places"
+            )
+    return lines
 
 
 def machine_lines(cell: CellReport) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pipeline.report.markdown import interval, verdict
+from pipeline.report.markdown import interval, unclean, verdict
 from pipeline.report.model import RunReport
 
 
 def render(report: RunReport, folder: str) -> str:
     """Verdict, platforms, benchmark rows, and where things are."""
     lines = [f"{report.verdict.upper()}  {report.headline}", ""]
+    lines += [part for line in unclean(report) for part in (f"  NOT CLEAN  {line}", "")]
     width = max((len(cell.id) for cell in report.cells), default=0)
     lines += [f"  {cell.id:<{width}}  {cell.exercise:<10}  {cell.reason}" for cell in report.cells]
     rows = [row for cell in report.cells for row in cell.benchmarks]

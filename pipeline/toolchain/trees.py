@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline import proc, tree
 from pipeline.golang import patched_version
-from pipeline.patch import lint
-from pipeline.patch.apply import Applied, apply_series
+from pipeline.patch import apply, lint
+from pipeline.patch.account import Applied
+from pipeline.patch.apply import Outcome
+from pipeline.patch.blobs import ReleaseBlobs
 from pipeline.patch.reach import is_test_file
 from pipeline.store import Store
 from pipeline.values import GoTree, Series
@@ -30,27 +33,43 @@ class PatchedTree:
     reused: bool
 
 
-def patched(store: Store, shell: proc.Shell, base: GoTree, series: Series) -> PatchedTree:
-    """Clone the baseline and apply the series. PatchError when a patch does not apply or collides with a file
-    of the baseline; the store keeps nothing then."""
+def applied(
+    store: Store, shell: proc.Shell, base: GoTree, series: Series, allowed: Collection[str] = ()
+) -> Outcome:
+    """What the series makes of the baseline, and how each patch applied; ``allowed`` are rungs that pass
+    though they are not clean. Nothing is written. PatchError for a patch that the lint refuses, or whose
+    files collide with the baseline's."""
+    lint.refuse((*lint.of(series.patches), *lint.against(base.manifest, series.patches)))
+    return apply.apply_series(shell, base.root, series.patches, allowed=allowed, blobs=ReleaseBlobs(store))
+
+
+def patched(
+    store: Store, shell: proc.Shell, base: GoTree, series: Series, allowed: Collection[str] = ()
+) -> PatchedTree:
+    """Apply the series to a clone of the baseline. PatchError when a patch does not apply; the store keeps
+    nothing then."""
+    return written(store, base, series, applied(store, shell, base, series, allowed))
+
+
+def written(store: Store, base: GoTree, series: Series, outcome: Outcome) -> PatchedTree:
+    """A clone of the baseline with what the series makes of it; PatchError when that failed."""
+    files = outcome.require().files
 
     def build(folder: Path) -> Mapping[str, Any]:
-        lint.refuse(lint.against(base.manifest, series.patches))
         root = folder / "tree"
         tree.clone(base.root, root, base.manifest)
-        applied = apply_series(shell, root, series.patches)
-        touched = {path for patch in series.patches for path in patch.files}
-        manifest = tree.updated(base.manifest, root, touched)
+        apply.write(root, files)
+        manifest = tree.updated(base.manifest, root, files)
         tree.save(manifest, folder / "manifest.json")
-        account = [{"rung": a.rung, "hunks": a.hunks, "detail": a.detail} for a in applied]
-        return {"digest": tree.digest(manifest), "applied": account}
+        return {"digest": tree.digest(manifest)}
 
-    entry = store.fill("trees", {"base": base.digest, "patches": [p.sha256 for p in series.patches]}, build)
+    # Keyed by what comes out: by which rung it went in is told apart from it, in the run's records.
+    results = {
+        path: "removed" if content is None else hashlib.sha256(content).hexdigest()
+        for path, content in files.items()
+    }
+    entry = store.fill("trees", {"base": base.digest, "files": results}, build)
     manifest = tree.load(entry.path / "manifest.json")
-    applied = tuple(
-        Applied(patch=patch, rung=row["rung"], hunks=row["hunks"], detail=row["detail"])
-        for patch, row in zip(series.patches, entry.meta["applied"], strict=True)
-    )
     return PatchedTree(
         tree=GoTree(
             root=entry.path / "tree",
@@ -59,7 +78,7 @@ def patched(store: Store, shell: proc.Shell, base: GoTree, series: Series) -> Pa
             manifest=manifest,
             origin=f"{base.version} with {series.name}",
         ),
-        applied=applied,
+        applied=outcome.applied,
         changed=tuple(tree.changed(base.manifest, manifest)),
         reused=entry.reused,
     )

@@ -224,7 +224,7 @@ HOSTILE: dict[str, tuple[str | bytes, str, int]] = {
     "new with old lines": (created("src/x").replace("-0,0", "-1") + "-y\n", "header", 1),
     "a header twice": (GOOD.replace("+++", f"--- a/{P}\n+++", 1), "header", 3),
     "half a header": (GOOD.replace(f"+++ b/{P}\n", ""), "header", 1),
-    "no change": (f"diff --git a/{P} b/{P}\nindex 111..222 100644\n", "header", 1),
+    "no change": (f"diff --git a/{P} b/{P}\nindex 11111..22222 100644\n", "header", 1),
     "a header after the patch": (f"{GOOD}\nnew file mode 120000\n", "header", 8),
     "an index line of its own kind": (GOOD.replace("---", "index 1...2\n---", 1), "header", 2),
     "a header in the message": (f"{MAIL}see\n{change('../canary')}\n---\n\n{GOOD}", "path-escape", 6),
@@ -287,11 +287,11 @@ BENIGN: dict[str, tuple[str, tuple[str, ...]]] = {
     "deleted file": (deleted("src/a.go"), ("src/a.go",)),
     "deleted and new": (deleted("src/a.go") + created("src/b.go"), ("src/a.go", "src/b.go")),
     "a script that may be run already": (
-        "diff --git a/src/make.bash b/src/make.bash\nindex 111..222 100755\n" + change("src/make.bash"),
+        "diff --git a/src/make.bash b/src/make.bash\nindex 11111..22222 100755\n" + change("src/make.bash"),
         ("src/make.bash",),
     ),
-    "index with the plain mode": (GOOD.replace("--- a", "index 111..222 100644\n--- a"), (P,)),
-    "a rewrite": (GOOD.replace("--- a", "dissimilarity index 90%\nindex 111..222\n--- a"), (P,)),
+    "index with the plain mode": (GOOD.replace("--- a", "index 11111..22222 100644\n--- a"), (P,)),
+    "a rewrite": (GOOD.replace("--- a", "dissimilarity index 90%\nindex 11111..22222\n--- a"), (P,)),
     "a message that quotes test output": (
         f"Subject: runtime: fix\n\n--- FAIL: TestX (0.00s)\nrename from one name\nindex a..b of c\n"
         f"to the other\n\n{GOOD}",

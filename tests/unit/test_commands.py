@@ -150,6 +150,9 @@ def test_a_dry_run_prints_the_plan_and_makes_nothing(project: Path) -> None:
     [
         (["patch-validate", "--profil=quick"], "--profile"),
         (["patch-valdate"], "patch-validate"),
+        (["patch-validate", "--allow=fuz"], "did you mean fuzz"),
+        (["patch-apply", "--allow=conflict"], "--allow 'conflict' is no rung that can be allowed"),
+        (["patch-apply", "--out=."], "exists and is not an empty folder"),
         (["patch-validate", "--profile=fast"], "no profile 'fast'"),
         (["patch-validate", "--cells=linux-amd46"], "linux-amd64"),
         (["patch-validate", "--series=kqueue-retry"], "kqueue-retry-backoff"),

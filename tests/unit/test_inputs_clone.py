@@ -184,7 +184,7 @@ def test_from_lines_in_a_message_make_no_mail(repository: Repository) -> None:
 
 def test_what_lint_refuses(repository: Repository) -> None:
     repository.commit({"README": "x\n"}, "all: readme\n")
-    with pytest.raises(PatchError, match="a path outside Go's source .*: README"):
+    with pytest.raises(PatchError, match=r"a path outside Go's source .*: README"):
         lint.refuse(lint.of(read(repository, "HEAD")[0].patches))
     repository.commit({"src/x.bin": "\0\1\2"}, "all: binary\n")
     with pytest.raises(PatchError, match="a binary file"):

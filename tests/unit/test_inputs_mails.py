@@ -13,8 +13,7 @@ import pytest
 from pipeline import proc
 from pipeline.errors import PatchError, UsageError
 from pipeline.inputs import mails
-from pipeline.patch import lint
-from pipeline.patch.apply import apply_series
+from pipeline.patch import apply, lint
 from tests.unit.contributor import FILE, TEXT, Repository
 
 pytestmark = pytest.mark.usefixtures("processes")
@@ -56,7 +55,7 @@ def as_we_do(tmp_path: Path, raw: bytes) -> list[tuple[str, str, str]]:
     shell = proc.Shell(logs=tmp_path / "logs", observe=lambda *_: None)
     found = []
     for patch in mails.read(raw, "x.mbox").patches:
-        apply_series(shell, root, [patch])
+        apply.write(root, apply.apply_series(shell, root, [patch]).require().files)
         found.append((patch.subject, patch.message.strip(), (root / FILE).read_text().strip()))
     return found
 

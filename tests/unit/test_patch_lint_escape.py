@@ -122,8 +122,10 @@ def test_a_link_of_the_release_is_not_written_through(tmp_path: Path) -> None:
     (place.base / "src/a.go").unlink()
     (place.base / "src/a.go").symlink_to(place.base / "src/b.go")
     before = place.snapshot()
-    place.apply(BENIGN["index with the plain mode"][0].replace(P, "src/a.go").encode())
+    with pytest.raises(PatchError, match="no such file in this release"):
+        place.apply(BENIGN["index with the plain mode"][0].replace(P, "src/a.go").encode())
     assert place.snapshot() == before
+    assert place.trees() == []
 
 
 def test_an_index_line_makes_nothing_runnable_and_nothing_plain(tmp_path: Path) -> None:
@@ -191,7 +193,7 @@ def test_a_run_records_what_the_lint_advises(tmp_path: Path) -> None:
     (place.series / "0001.patch").write_bytes(content.encode())
     ledger = Ledger(tmp_path / "ledger.jsonl")
     context: Any = SimpleNamespace(
-        plan=SimpleNamespace(series=series.load(place.series)),
+        plan=SimpleNamespace(series=series.load(place.series), allowed=()),
         store=place.store,
         shell=place.shell,
         ledger=ledger,

@@ -150,6 +150,17 @@ def test_the_digest_changes_with_everything_that_matters(
     assert len(set(seen)) == len(seen)
 
 
+def test_what_is_let_pass_is_part_of_the_plan(project: Path) -> None:
+    found = plan(project, allowed=("3-way", "fuzz", "fuzz"))
+    assert found.allowed == ("fuzz", "3-way")
+    assert found.as_json()["allowed"] == ["fuzz", "3-way"]
+    assert found.digest != plan(project).digest
+    with pytest.raises(UsageError, match="did you mean fuzz"):
+        plan(project, allowed=("fuz",))
+    with pytest.raises(UsageError, match="exact and offset always pass"):
+        plan(project, allowed=("conflict",))
+
+
 def test_bases(project: Path, tmp_path: Path) -> None:
     assert plan(project, base="go1.27.1").base == "go1.27.1"
     local = tmp_path / "go"

@@ -21,6 +21,7 @@ from pipeline.records import (
     Exercise,
     GateResult,
     GateStatus,
+    HunkPlaced,
     LintFinding,
     MachineChecked,
     NoiseFloor,
@@ -256,11 +257,90 @@ def test_what_was_not_measured_is_not_shown_as_measured(level: Exercise) -> None
     assert model.as_json(report)["cells"][0]["exercise"] == level
 
 
+def placed(rung: str, **values: Any) -> HunkPlaced:
+    return HunkPlaced(file="src/runtime/proc.go", number=2, title="@@ -9 +9 @@", rung=rung, line=11, **values)
+
+
+def test_every_hunk_that_is_not_exact_is_shown_also_of_a_patch_that_fails() -> None:
+    report = build(
+        PatchApplied(
+            file="0001-x.patch",
+            subject="x",
+            sha256=DIGEST,
+            rung="conflict",
+            hunks=3,
+            account=[
+                placed("exact", note="not to be shown"),
+                placed("offset", offset=2, note="2 lines further down"),
+                placed("conflict", note="nearest place: line 11", beside=["  a", "- b", "+ c"]),
+            ],
+        ),
+        RunEnded(seconds=1, failure="0001-x.patch does not apply", failure_code=1),
+    )
+    summary = markdown.render(report, {})
+    assert r"src/runtime/proc.go:11, hunk 2: **offset**, 2 lines further down" in summary.replace("\\_", "_")
+    assert "**conflict**, nearest place: line 11" in summary
+    assert "\n- b\n+ c\n" in summary
+    assert "not to be shown" not in summary
+    assert "- b\n+ c" in html.render(report, {}, [])
+    rows = model.as_json(report)["patches"][0]["account"]
+    assert [(row["rung"], row["offset"]) for row in rows] == [("exact", 0), ("offset", 2), ("conflict", 0)]
+
+
+def test_what_was_let_pass_is_said_everywhere() -> None:
+    report = build(
+        PatchApplied(
+            file="0001-x.patch",
+            subject="x",
+            sha256=DIGEST,
+            rung="fuzz",
+            hunks=1,
+            account=[placed("fuzz")],
+            allowed=["fuzz"],
+        ),
+        PatchApplied(
+            file="0002-y.patch",
+            subject="y",
+            sha256=DIGEST,
+            rung="already-applied",
+            hunks=1,
+            skipped=True,
+        ),
+        DONE,
+    )
+    for shown in (text.render(report, "runs/x"), markdown.render(report, {}), html.render(report, {}, [])):
+        assert "0001-x.patch did not apply cleanly: fuzz" in shown.replace("\\", "")
+        assert "0002-y.patch was left out" in shown.replace("\\", "")
+    assert "NOT CLEAN" in text.render(report, "runs/x")
+    clean = build(PatchApplied(file="1.patch", subject="x", sha256=DIGEST, rung="offset", hunks=1), DONE)
+    assert "NOT CLEAN" not in text.render(clean, "runs/x")
+    assert "⚠️ **" not in markdown.render(clean, {})
+
+
 def hostile() -> RunReport:
     return build(
         SourceFetched(version=HOSTILE, digest=DIGEST, origin=HOSTILE, proof=HOSTILE, files=1),
-        PatchApplied(file=HOSTILE, subject=HOSTILE, sha256=DIGEST, rung="exact", hunks=1, detail=HOSTILE),
         LintFinding(file=HOSTILE, line=1, severity="advice", rule=HOSTILE, message=HOSTILE),
+        PatchApplied(
+            file=HOSTILE,
+            subject=HOSTILE,
+            sha256=DIGEST,
+            rung="exact",
+            hunks=1,
+            detail=HOSTILE,
+            allowed=["fuzz"],
+            account=[
+                HunkPlaced(
+                    file=HOSTILE,
+                    number=1,
+                    title=HOSTILE,
+                    rung="fuzz",
+                    line=1,
+                    note=HOSTILE,
+                    beside=[" ".join(HOSTILE.split())],
+                )
+            ],
+        ),
         ToolchainReady(
             role="base", version="1.27.3", digest=DIGEST, proof=HOSTILE, path=HOSTILE, recipe="staged"
         ),
