@@ -12,6 +12,7 @@ from pipeline import config
 from pipeline.source import settings as source_settings
 from pipeline.source.settings import ReleaseSource, Settings, resolve
 from pipeline.stats import sequential
+from pipeline.values import Scope
 
 
 def _benchtime(value: str) -> str:
@@ -65,6 +66,15 @@ class PlatformEntry(BaseModel):
         return self
 
 
+class DepthEntry(BaseModel):
+    """On which platforms the compile gate asks for each of its signals."""
+
+    model_config = _STRICT
+    types: Scope = "all"
+    build: Scope = "cells"
+    tests: Scope = "none"
+
+
 class ProfileEntry(BaseModel):
     """How much one profile measures. The fewest rounds are those of the first look, the most those of the
     last: see pipeline.stats.sequential."""
@@ -81,6 +91,7 @@ class ProfileEntry(BaseModel):
     benchmark_timeout: Seconds
     test_timeout: Seconds
     toolchain: Literal["staged", "overlay"]
+    compile: DepthEntry = DepthEntry()
 
     @model_validator(mode="after")
     def _ordered(self) -> ProfileEntry:

@@ -23,14 +23,16 @@ from pipeline.records import (
     RoundEnded,
     RunEnded,
     RunStarted,
+    SameBits,
     Screened,
     SourceFetched,
     StageEnded,
     ToolchainReady,
 )
-from pipeline.report import machine, verdict
+from pipeline.report import compiling, machine, verdict
 from pipeline.report.benchmarks import BenchmarkRow, rows
 from pipeline.report.cell import CellReport
+from pipeline.report.compiling import CompileReport
 from pipeline.stats.analysis import Rules
 from pipeline.stats.pairs import Key
 from pipeline.values import Threshold
@@ -59,6 +61,7 @@ class RunReport:
     seconds: float
     tool_seconds: float
     failure: str
+    compiled: CompileReport | None = None
     bench_text: Mapping[str, str] = field(repr=False, default_factory=dict)
 
     @property
@@ -80,7 +83,8 @@ def build(records: Sequence[Record], bench: Mapping[str, str]) -> RunReport:
     cells = tuple(_cell(entry, records, bench, started) for entry in _planned(started))
     ends = _of(records, RunEnded)
     end = ends[-1] if ends else None
-    decided = verdict.decide(end, cells)
+    compiled = compiling.build(records, started.plan)
+    decided = verdict.decide(end, cells, compiled)
     return RunReport(
         run_id=started.run_id,
         verdict=decided.word,
@@ -97,6 +101,7 @@ def build(records: Sequence[Record], bench: Mapping[str, str]) -> RunReport:
         seconds=sum(one.seconds for one in ends),
         tool_seconds=sum(r.seconds for r in _of(records, CommandRan)),
         failure=end.failure if end else "",
+        compiled=compiled,
         bench_text=bench,
     )
 
@@ -117,7 +122,7 @@ def _cell(
     entry: Mapping[str, Any], records: Sequence[Record], bench: Mapping[str, str], started: RunStarted
 ) -> CellReport:
     name = str(entry["id"])
-    gates = {(r.gate, r.subject): r for r in _of(records, GateResult) if r.cell == name}
+    gates = {(r.gate, r.subject, r.signal, r.number): r for r in _of(records, GateResult) if r.cell == name}
     screened = [r for r in _of(records, Screened) if r.cell == name]
     lost = [r for r in _of(records, BenchmarkLost) if r.cell == name]
     exercise, reason = _exercise(name, records)
@@ -138,6 +143,7 @@ def _cell(
             [r for r in _of(records, RoundEnded) if r.cell == name],
         ),
         choice=choice,
+        same_bits=next((r for r in reversed(_of(records, SameBits)) if r.cell == name), None),
         retried=tuple(r for r in _of(records, BenchmarkRetried) if r.cell == name),
     )
 
@@ -206,6 +212,7 @@ def as_json(report: RunReport) -> dict[str, Any]:
         "threshold": plan["threshold"],
         "patches": [patch.model_dump(exclude={"kind"}) for patch in report.patches],
         "cells": [_cell_json(cell) for cell in report.cells],
+        "compile": compiling.as_json(report.compiled) if report.compiled else None,
         "toolchains": [toolchain.model_dump(exclude={"kind"}) for toolchain in report.toolchains],
         "new_test_files": [one.model_dump(exclude={"kind"}) for one in report.dropped],
         "environment": report.started.environment,
@@ -229,6 +236,7 @@ def _cell_json(cell: CellReport) -> dict[str, Any]:
         "benchmarks": [dataclasses.asdict(row) for row in cell.benchmarks],
         "machine": _machine_json(cell.machine) if cell.machine else None,
         "retried": [one.model_dump(exclude={"kind", "cell"}) for one in cell.retried],
+        "same_bits": cell.same_bits.model_dump(exclude={"kind", "cell"}) if cell.same_bits else None,
         "choice": cell.choice.model_dump(exclude={"kind", "cell"}) if cell.choice else None,
     }
 
