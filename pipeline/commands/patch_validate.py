@@ -179,6 +179,7 @@ def _show_plan(plan: Plan, options: Options) -> None:
         f"±{100 * plan.threshold.margin:g} %; at most {profile.max_seconds} s for what is open",
         *(f"tests     {package}: {', '.join(names)}" for package, names in plan.series.tests.items()),
         *(f"measure   {package}: {', '.join(names)}" for package, names in plan.series.benchmarks.items()),
-        "stages    fetch, apply, reach, compile, same bits, toolchain, test binaries, test, benchmarks, report",
+        "stages    fetch, apply, reach, compile, same bits, toolchain, test binaries, test, benchmarks, "
+        "report",
     ]
     sys.stdout.write("\n".join(lines) + "\n")

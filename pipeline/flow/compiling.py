@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from pipeline.errors import PatchError
 from pipeline.flow.context import Context
@@ -16,6 +16,7 @@ from pipeline.toolchain.build import Builder
 from pipeline.values import Platform
 
 _SHOWN = 12
+_PLACES = 6
 _WORDS = {
     "types": "does not compile",
     "build": "does not compile",
@@ -76,14 +77,14 @@ def failure(results: Sequence[GateResult], patches: int, logs: str) -> PatchErro
     bad = [one for one in failed if one.number == first]
     head = (
         f"patch {first} of {patches} ({bad[0].patch}) {_WORDS[bad[0].signal or 'types']} on "
-        f"{', '.join(one.platform for one in bad)}"
+        f"{_places(one.platform for one in bad)}"
     )
     shown = [f"{one.platform}:\n{_indent(one.detail)}" for one in _grouped(bad)]
     later = sorted({(one.number, one.patch) for one in failed if one.number > first})
     notes = [_mended(results, bad, first)] if first < patches else []
     known = {one.platform for one in bad}
     notes += [
-        f"patch {number} ({patch}) fails on {', '.join(places)}"
+        f"patch {number} ({patch}) fails on {_places(places)}"
         for number, patch in later
         if (places := [one.platform for one in failed if one.number == number and one.platform not in known])
     ]
@@ -94,13 +95,19 @@ def failure(results: Sequence[GateResult], patches: int, logs: str) -> PatchErro
     )
 
 
+def _places(platforms: Iterable[str]) -> str:
+    names = list(platforms)
+    more = f" and {len(names) - _PLACES} more" if len(names) > _PLACES else ""
+    return ", ".join(names[:_PLACES]) + more
+
+
 def _grouped(bad: Sequence[GateResult]) -> list[GateResult]:
     """One for each distinct output: 30 platforms often say the same."""
     groups: dict[str, list[GateResult]] = {}
     for one in bad:
         groups.setdefault(one.detail, []).append(one)
     return [
-        group[0].model_copy(update={"platform": ", ".join(one.platform for one in group)})
+        group[0].model_copy(update={"platform": _places(one.platform for one in group)})
         for group in groups.values()
     ]
 
@@ -119,7 +126,7 @@ def _mended(results: Sequence[GateResult], bad: Sequence[GateResult], first: int
         return ""
     one = next(iter(mended.values()))
     return (
-        f"patch {one.number} ({one.patch}) mends it on {', '.join(mended)}, but git bisect may stop at any "
+        f"patch {one.number} ({one.patch}) mends it on {_places(mended)}, but git bisect may stop at any "
         "patch of a series: each must compile"
     )
 

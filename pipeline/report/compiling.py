@@ -57,7 +57,7 @@ def build(records: Sequence[Record], plan: Mapping[str, Any]) -> CompileReport |
     results = tuple({(one.platform, one.signal, one.number): one for one in gates}.values())
     depth = plan["profile"].get("compile", {})
     cells = {f"{cell['goos']}/{cell['goarch']}": str(cell["id"]) for cell in plan["cells"]}
-    host = str(plan["host"])
+    host = str(plan.get("host", ""))
     names = list(dict.fromkeys([*reach.reached, *reach.tests_only, *(one.platform for one in results)]))
     rows = tuple(
         PlatformRow(

@@ -29,7 +29,7 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """A compiler-style error; ``file`` is below GOROOT."""
+    """A compiler-style error; ``file`` is below GOROOT. ``line`` is 0 where it is about a whole package."""
 
     file: str
     line: int
@@ -37,7 +37,8 @@ class Finding:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.message}"
+        place = f":{self.line}:{self.column}" if self.line else ""
+        return f"{self.file}{place}: {self.message}"
 
 
 def request(jobs: Sequence[Job], width: int) -> bytes:
