@@ -1,8 +1,7 @@
-"""The compile gate on real Go: platforms that this host cannot run, prefixes, vet, and what is known already."""
+"""The compile gate on real Go: platforms that this host cannot run, prefixes, vet, and what is known."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,13 +9,15 @@ import pytest
 
 from pipeline import proc, tree
 from pipeline.errors import ExitCode
+from pipeline.flow.context import LEDGER
 from pipeline.gates import compile as gate
 from pipeline.gates.checks import Place
 from pipeline.gates.compile import Prefix, Wanted
 from pipeline.golang import host_platform
+from pipeline.ledger import Ledger
 from pipeline.patch import listing, reach, series
 from pipeline.patch.listing import Asker
-from pipeline.records import GateResult
+from pipeline.records import CommandRan, GateResult
 from pipeline.store import Store
 from pipeline.toolchain import trees
 from pipeline.toolchain.build import Builder
@@ -34,13 +35,12 @@ KQUEUE = "src/runtime/netpoll_kqueue.go"
 
 def commands(done: Outcome) -> list[str]:
     """The programs that a run started, by what they were started for."""
-    lines = (done.folder / "ledger.jsonl").read_text(encoding="utf-8").splitlines()
-    return [record["name"] for record in map(json.loads, lines) if record.get("kind") == "command"]
+    records = Ledger(done.folder / LEDGER).records
+    return [record.name for record in records if isinstance(record, CommandRan)]
 
 
 def results(done: Outcome) -> list[GateResult]:
-    lines = (done.folder / "ledger.jsonl").read_text(encoding="utf-8").splitlines()
-    return [GateResult(**record) for record in map(json.loads, lines) if record.get("kind") == "gate"]
+    return [record for record in Ledger(done.folder / LEDGER).records if isinstance(record, GateResult)]
 
 
 @pytest.fixture(scope="module")
