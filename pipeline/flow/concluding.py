@@ -34,6 +34,9 @@ def _level(context: Context, cell: Cell, reached: Reached) -> tuple[Exercise, st
     if not reached.supports(cell):
         return "skipped", f"Go {context.plan.base} does not support it"
     if found.reached:
+        surprise = _same_bits(context, cell)
+        if surprise is not None:
+            return "compiled", f"{surprise.reason}: it was compiled, and counts as reached"
         return "compiled", (
             "no test or benchmark of the series ran on this host"
             if cell.native
@@ -46,16 +49,21 @@ def _level(context: Context, cell: Cell, reached: Reached) -> tuple[Exercise, st
 
 def _proof(context: Context, cell: Cell) -> tuple[Exercise, str]:
     """Unaffected is only what is proven to be."""
-    found = [r for r in context.ledger.records if isinstance(r, SameBits) and r.cell == cell.id]
-    if not found or not found[-1].same:
-        why = found[-1].reason if found else "nothing was compared"
+    found = _same_bits(context, cell)
+    if found is None or not found.same:
+        why = found.reason if found else "nothing was compared"
         return "skipped", f"no changed file is compiled there, by go list of both trees; not proven: {why}"
     shown = ", ".join(
         f"{package.rpartition('/')[2]}.test sha256 {sha256[:_DIGITS]}…"
-        for package, sha256 in found[-1].base.items()
+        for package, sha256 in found.base.items()
         if sha256
     )
     return "unaffected", f"no changed file is compiled there; same bits on both sides: {shown}"
+
+
+def _same_bits(context: Context, cell: Cell) -> SameBits | None:
+    found = [r for r in context.ledger.records if isinstance(r, SameBits) and r.cell == cell.id]
+    return found[-1] if found else None
 
 
 def _ran(context: Context, cell: Cell) -> str:

@@ -98,7 +98,7 @@ def fingerprint(
                 hint=f"the log is {result.log}",
             )
         if not result.ok:
-            return {"sha256": "", "reason": next(reversed(result.tail.strip().splitlines()), "it failed")}
+            return {"sha256": "", "reason": next(iter(result.tail.strip().splitlines()), "it failed")}
         if not path.is_file():
             return {"sha256": "", "reason": "it has no tests there"}
         sha256 = file_sha256(path)
