@@ -102,7 +102,8 @@ class SeriesReach(Record):
     """Where the series changes what is compiled, over every platform of the release: ``reached`` maps
     GOOS/GOARCH to changed packages; ``tests_only`` are platforms where only test files change, ``untouched``
     the others. ``dependents`` counts the packages of std and cmd that are built from a changed one, on
-    ``host``."""
+    ``host``, and ``importing`` those of std that import one directly: their types are checked too where they
+    are few."""
 
     kind: Literal["series-reach"] = "series-reach"
     reached: dict[str, list[str]]
@@ -110,6 +111,8 @@ class SeriesReach(Record):
     untouched: list[str]
     dependents: int
     host: str
+    importing: int = 0
+    importing_checked: bool = False
 
 
 class SameBits(Record):

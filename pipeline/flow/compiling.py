@@ -36,6 +36,7 @@ def run(
         prefixes=[_narrowed(prefix, only) for prefix in reached.prefixes],
         depth=plan.profile.compile,
         packages=plan.series.packages,
+        importing=reached.importing,
         cells={cell.platform: cell.id for cell in plan.cells},
         host=plan.host,
     )

@@ -18,6 +18,8 @@ from pipeline.toolchain.build import Builder
 from pipeline.toolchain.trees import PatchedTree
 from pipeline.values import Cell, GoTree, Platform
 
+FEW = 12
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reached:
@@ -31,6 +33,13 @@ class Reached:
     def whole(self) -> Mapping[Platform, Reach]:
         """What the whole series reaches."""
         return self.prefixes[-1].reach
+
+    @property
+    def importing(self) -> tuple[str, ...]:
+        """Packages that import a changed one directly, if they are few: a change of what a package exports
+        breaks them and not itself. Those of the runtime or of errors are half the library."""
+        found = self.release.importing(_changed(self.whole))
+        return found if len(found) <= FEW else ()
 
     def supports(self, cell: Cell) -> bool:
         """Whether the release knows the cell's platform at all."""
@@ -85,6 +94,10 @@ def _prefixes(context: Context, builder: Builder, patched: PatchedTree) -> list[
     return [*found, patched.tree]
 
 
+def _changed(whole: Mapping[Platform, Reach]) -> list[str]:
+    return sorted({package for one in whole.values() for package in one.packages})
+
+
 def _record(context: Context, reached: Reached) -> None:
     for cell in context.plan.cells:
         found = reached.of(cell)
@@ -98,7 +111,7 @@ def _record(context: Context, reached: Reached) -> None:
             )
         )
     whole = reached.whole
-    packages = sorted({package for one in whole.values() for package in one.packages})
+    packages = _changed(whole)
     context.ledger.append(
         SeriesReach(
             reached={str(platform): list(one.packages) for platform, one in whole.items() if one.reached},
@@ -106,5 +119,7 @@ def _record(context: Context, reached: Reached) -> None:
             untouched=[str(p) for p, one in whole.items() if not one.files],
             dependents=len(reached.release.dependents(packages)),
             host=str(context.plan.host),
+            importing=len(reached.release.importing(packages)),
+            importing_checked=bool(reached.importing),
         )
     )

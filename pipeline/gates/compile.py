@@ -34,7 +34,8 @@ class Prefix:
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
     """What to check: the prefixes in order, how deep, ``packages`` that the series names besides those it
-    changes, the plan's cells by platform, and the host."""
+    changes, ``importing`` that import what it changes and whose types are checked with it, the plan's cells
+    by platform, and the host."""
 
     base: GoTree
     prefixes: Sequence[Prefix]
@@ -42,6 +43,7 @@ class Wanted:
     packages: tuple[str, ...]
     cells: Mapping[Platform, str]
     host: Platform
+    importing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +115,8 @@ def _task(wanted: Wanted, signal: Signal, prefix: Prefix, platform: Platform) ->
     last = wanted.prefixes[-1]
     if signal == "build" and files == _files(last, last.reach[platform], signal):
         packages |= set(wanted.packages)
+    if signal == "types" and reach.packages:
+        packages |= set(wanted.importing)
     return Task(
         signal=signal, platform=platform, tree=prefix.tree, packages=tuple(sorted(packages)), files=files
     )

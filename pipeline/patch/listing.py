@@ -35,6 +35,11 @@ class Release:
         """Every GOOS/GOARCH that the release supports."""
         return tuple(self.tags)
 
+    def importing(self, packages: Sequence[str]) -> tuple[str, ...]:
+        """The packages of the standard library that import one of ``packages`` directly."""
+        found = {name for package in packages for name in self.importers.get(package, ())}
+        return tuple(sorted(name for name in found - set(packages) if not name.startswith("cmd/")))
+
     def dependents(self, packages: Sequence[str]) -> tuple[str, ...]:
         """Every package of the standard library and the commands that is built from one of ``packages``."""
         found: set[str] = set()

@@ -124,9 +124,13 @@ def _reach(reach: SeriesReach) -> str:
     packages = sorted({name for names in reach.reached.values() for name in names})
     total = len(reach.reached) + len(reach.tests_only) + len(reach.untouched)
     built = f", from which {reach.dependents} others of std and cmd are built" if reach.dependents else ""
+    near = ""
+    if reach.importing:
+        checked = "were checked as well" if reach.importing_checked else "are too many and were not checked"
+        near = f" The types of the {reach.importing} packages that import them directly {checked}."
     return (
         f"The series changes {', '.join(packages) or 'no package'}{built}, on {len(reach.reached)} of "
-        f"{total} platforms of the release."
+        f"{total} platforms of the release.{near}"
     )
 
 

@@ -134,7 +134,9 @@ class Bench:
         folder = make_series(self.folder / name, [diff(base.root, edits)])
         return trees.patched(self.store, self.shell, base, series.load(folder)).tree
 
-    def check(self, base: GoTree, steps: Sequence[GoTree], depth: Depth) -> list[GateResult]:
+    def check(
+        self, base: GoTree, steps: Sequence[GoTree], depth: Depth, *, importers: bool = False
+    ) -> list[GateResult]:
         asker = Asker(store=self.store, shell=self.shell, release=base.digest, jobs=2)
         home = self.builder.go(self.base.root, self.base.digest)
         release = listing.of_release(asker, home, self.host)
@@ -159,7 +161,15 @@ class Bench:
             tags=release.tags,
             jobs=2,
         )
-        wanted = Wanted(base=base, prefixes=prefixes, depth=depth, packages=(), cells={}, host=self.host)
+        wanted = Wanted(
+            base=base,
+            prefixes=prefixes,
+            depth=depth,
+            packages=(),
+            cells={},
+            host=self.host,
+            importing=release.importing(packages) if importers else (),
+        )
         return gate.check(place, wanted, lambda *_: None)
 
 
@@ -214,6 +224,19 @@ def test_a_circle_through_a_test_is_said_once(bench: Bench) -> None:
     circle = bench.patched(bench.base, "circle", Edits(add={"src/errors/inside_test.go": inside}))
     found = bench.check(bench.base, [circle], TYPES)
     assert {one.detail for one in found} == {"src/errors: import cycle not allowed in test"}
+
+
+def test_who_imports_a_changed_package_is_checked_with_it(bench: Bench) -> None:
+    method = "func (fd *FD) WriteTo(buf []byte, sa syscall.Sockaddr) (int, error) {"
+    renamed = Edits(
+        replace={"src/internal/poll/fd_windows.go": (method, method.replace("WriteTo", "SendTo"))}
+    )
+    tree_ = bench.patched(bench.base, "renamed", renamed)
+    found = bench.check(bench.base, [tree_], TYPES, importers=True)
+    assert {one.platform.split("/")[0] for one in found} == {"windows"}
+    assert {one.status for one in found} == {"fail"}
+    assert "src/net/fd_posix.go" in found[0].detail
+    assert {one.status for one in bench.check(bench.base, [tree_], TYPES)} == {"pass"}
 
 
 def test_unchanged_packages_have_nothing_to_find_on_any_platform(bench: Bench) -> None:

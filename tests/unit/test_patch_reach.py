@@ -65,6 +65,11 @@ def test_dependents_are_transitive_and_leave_out_what_changed() -> None:
     assert release.dependents(["d"]) == ()
 
 
+def test_who_imports_directly_leaves_out_commands_and_what_changed() -> None:
+    release = Release(tags={LINUX: ()}, importers={"a": ("b", "cmd/x", "c"), "b": ("d",)})
+    assert release.importing(["a", "b"]) == ("c", "d")
+
+
 @pytest.mark.parametrize("name", ["runtime", "internal/poll", "vendor/golang.org/x/net/idna", "cmd/go"])
 def test_packages(name: str) -> None:
     assert listing.is_package(name)
