@@ -6,7 +6,7 @@ gate. A complaint is charged only for what the baseline does not say as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -142,23 +142,24 @@ def _judged(place: Place, wanted: Wanted, due: Sequence[_Due]) -> list[GateResul
     """Results of tasks of one signal. The baseline is only asked where the patched side complains."""
     after = checks.run(place, [one.task for one in due], "patched", lambda _: None)
     doubtful = [one.task for one, outcome in zip(due, after, strict=True) if not outcome.ok]
+    folders = {name.rpartition("/")[0] for name in wanted.base.manifest} if doubtful else set()
     # Several prefixes may complain about the same packages of a platform.
-    asked = {
-        task.identity: task for task in (_on_base(wanted.base, one) for one in doubtful) if task.packages
-    }
-    answers = checks.run(place, list(asked.values()), "base", lambda _: None)
-    before = dict(zip(asked, answers, strict=True))
+    asked = {one.identity: one for one in (_on_base(wanted.base, folders, task) for task in doubtful)}
+    able = [one for one in asked.values() if one.packages]
+    answers = checks.run(place, able, "base", lambda _: None)
+    before = {one.identity: answer for one, answer in zip(able, answers, strict=True)}
+
+    def of(task: Task, outcome: Outcome) -> Outcome | None:
+        return None if outcome.ok else before.get(_on_base(wanted.base, folders, task).identity)
+
     return [
-        _result(wanted, one, outcome, before.get(_on_base(wanted.base, one.task).identity))
-        if not outcome.ok
-        else _result(wanted, one, outcome, None)
-        for one, outcome in zip(due, after, strict=True)
+        _result(wanted, one, outcome, of(one.task, outcome)) for one, outcome in zip(due, after, strict=True)
     ]
 
 
-def _on_base(base: GoTree, task: Task) -> Task:
-    present = {package for name in base.manifest for package in changed_packages([name])}
-    packages = tuple(name for name in task.packages if name in present)
+def _on_base(base: GoTree, folders: Collection[str], task: Task) -> Task:
+    """The same for the baseline, without packages that only the series has."""
+    packages = tuple(name for name in task.packages if f"src/{name}" in folders)
     return Task(signal=task.signal, platform=task.platform, tree=base, packages=packages, files={})
 
 

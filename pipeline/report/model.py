@@ -185,7 +185,8 @@ def _exercise(name: str, records: Sequence[Record]) -> tuple[str, str]:
     ends = _of(records, RunEnded)
     if not ends or not ends[-1].failure_code:
         return "missing", "it was planned and did not report"
-    if any(r.cell == name and r.gate == "compile" and r.status == "pass" for r in _of(records, GateResult)):
+    built = [r for r in _of(records, GateResult) if r.cell == name and r.signal in {"", "build"}]
+    if any(r.gate == "compile" and r.status == "pass" for r in built):
         return "compiled", "the changed packages were compiled; the run ended before anything else"
     return "skipped", "the run ended before it"
 
