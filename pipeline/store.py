@@ -120,7 +120,11 @@ class Store:
 
     def known(self, kind: str, inputs: Mapping[str, Any]) -> bool:
         """Whether the entry for ``inputs`` is there."""
-        return self.lookup(kind, _key(kind, inputs)) is not None
+        return self.find(kind, inputs) is not None
+
+    def find(self, kind: str, inputs: Mapping[str, Any]) -> Entry | None:
+        """The finished entry for ``inputs``, or None."""
+        return self.lookup(kind, _key(kind, inputs))
 
     def fill(self, kind: str, inputs: Mapping[str, Any], build: Build) -> Entry:
         """The entry for ``inputs``, built by ``build(folder)`` unless it is there already.

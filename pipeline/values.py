@@ -14,6 +14,7 @@ Recipe = Literal["staged", "overlay"]
 Layout = Literal["fixed", "random"]
 Severity = Literal["error", "advice"]
 CommitRules = Severity
+Scope = Literal["none", "host", "cells", "all"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,16 @@ class Threshold:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Depth:
+    """On which platforms the compile gate asks for each signal: ``types`` checks, ``build``, and ``tests``
+    with vet: ``none``, the ``host``, the matrix's ``cells``, or ``all`` that the release supports."""
+
+    types: Scope = "all"
+    build: Scope = "cells"
+    tests: Scope = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Profile:
     """How much to measure. Times are seconds except ``benchtime``, which is Go's flag value. ``rounds`` are
     measured before anything is decided; what is open then gets more for ``max_seconds``, and ``max_rounds``
@@ -72,6 +83,7 @@ class Profile:
     test_timeout: int
     toolchain: Recipe
     commit_rules: CommitRules = "advice"
+    compile: Depth = field(default_factory=Depth)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -199,6 +199,7 @@ def _show_plan(plan: Plan, options: Options) -> None:
         sys.stdout.write(json.dumps({**plan.as_json(), "input": given}, indent=2, ensure_ascii=False) + "\n")
         return
     profile = plan.profile
+    depth = profile.compile
     lines = [
         f"series    {plan.series.name}: {plan.series.subject}",
         *(f"          {patch.name}" for patch in plan.series.patches),
@@ -213,6 +214,8 @@ def _show_plan(plan: Plan, options: Options) -> None:
         f"profile   {profile.name}: {profile.rounds} rounds of pairs, at most "
         f"{profile.max_rounds} while anything is open; benchtime {profile.benchtime}; "
         f"toolchain {profile.toolchain}",
+        f"compile   every prefix: types on {depth.types}, build on {depth.build}, vet and test binaries on "
+        f"{depth.tests} of the release's platforms that it reaches",
         *(
             f"cell      {cell.id}: {'measured here' if cell.native else 'compiled'}, if it is reached"
             f"{_conditions(cell)}"
@@ -222,6 +225,7 @@ def _show_plan(plan: Plan, options: Options) -> None:
         f"±{100 * plan.threshold.margin:g} %; at most {profile.max_seconds} s for what is open",
         *(f"tests     {package}: {', '.join(names)}" for package, names in plan.series.tests.items()),
         *(f"measure   {package}: {', '.join(names)}" for package, names in plan.series.benchmarks.items()),
-        "stages    fetch, apply, reach, compile, toolchain, test binaries, test, benchmarks, report",
+        "stages    fetch, apply, reach, compile, same bits, toolchain, test binaries, test, benchmarks, "
+        "report",
     ]
     sys.stdout.write("\n".join(lines) + "\n")

@@ -4,25 +4,26 @@ it did; none reaches back."""
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 
 from pipeline.errors import PatchError, UsageError
-from pipeline.flow import applying, baseline, measuring, proofs
+from pipeline.flow import (
+    applying,
+    baseline,
+    compiling,
+    concluding,
+    measuring,
+    proofs,
+    reaching,
+    samebits,
+)
 from pipeline.flow.context import Context
 from pipeline.flow.measuring import Sides
-from pipeline.gates import compile as compile_gate
 from pipeline.gates import tests as test_gate
-from pipeline.golang import Go
-from pipeline.patch import reach as reach_room
 from pipeline.patch.reach import Reach
 from pipeline.records import (
-    BenchmarkLost,
-    CellEnded,
-    CellReach,
     GateResult,
     LintFinding,
     OverlayDropped,
-    PairMeasured,
     SourceFetched,
     ToolchainReady,
 )
@@ -36,15 +37,18 @@ def execute(context: Context) -> None:
     source = fetch(context)
     patched = apply(context, source)
     builder = context.place.builder(source)
-    reach = find_reach(context, builder, patched)
-    compile_platforms(context, builder, patched, reach)
+    reached = reaching.find(context, builder, patched)
+    compiling.run(context, builder, reached)
+    if surprising := samebits.prove(context, builder, patched, reached):
+        reached = samebits.with_surprises(reached, surprising, samebits.packages(context, patched))
+        compiling.run(context, builder, reached, only={cell.platform for cell in surprising})
     toolchain = build_toolchain(context, builder, patched)
     native = next((cell for cell in context.plan.cells if cell.native), None)
-    if native is not None and (reach[native.id].reached or reach[native.id].test_packages):
-        sides = build_tests(context, builder, patched, toolchain, reach[native.id])
+    if native is not None and reached.of(native).files:
+        sides = build_tests(context, builder, patched, toolchain, reached.of(native))
         run_tests(context, native, sides)
         measuring.run(context, native, sides)
-    conclude(context, reach)
+    concluding.conclude(context, reached)
 
 
 def fetch(context: Context) -> GoTree:
@@ -98,69 +102,6 @@ def apply(context: Context, source: GoTree) -> PatchedTree:
         if not patched.changed:
             raise PatchError("the series changes nothing: every file equals the baseline's")
     return patched
-
-
-def _go(builder: build.Builder, tree: GoTree) -> Go:
-    return builder.go(tree.root, builder.base.digest)
-
-
-def find_reach(context: Context, builder: build.Builder, patched: PatchedTree) -> dict[str, Reach]:
-    """Which packages change on which cell."""
-    found = {}
-    with context.stage("reach"):
-        for cell in context.plan.cells:
-            context.progress.step(f"{cell.platform}")
-            reach = reach_room.of_cell(
-                context.shell, cell, _go(builder, builder.base), _go(builder, patched.tree), patched.changed
-            )
-            found[cell.id] = reach
-            context.ledger.append(
-                CellReach(
-                    cell=cell.id,
-                    goos=cell.platform.goos,
-                    goarch=cell.platform.goarch,
-                    packages=list(reach.packages),
-                    files=list(reach.files),
-                )
-            )
-    return found
-
-
-def compile_platforms(
-    context: Context, builder: build.Builder, patched: PatchedTree, reach: Mapping[str, Reach]
-) -> None:
-    """The compile gate; PatchError names the platforms that fail."""
-    plan = context.plan
-    wanted = [cell for cell in plan.cells if reach[cell.id].reached]
-    done: list[GateResult] = []
-
-    def each(result: GateResult) -> None:
-        done.append(result)
-        context.ledger.append(result)
-        context.progress.step(f"{result.cell}: {result.status}", len(done), len(wanted))
-
-    with context.stage("compile"):
-        results = compile_gate.check(
-            context.shell,
-            before=_go(builder, builder.base),
-            after=_go(builder, patched.tree),
-            cells=plan.cells,
-            reach=reach,
-            packages=plan.series.packages,
-            jobs=context.jobs,
-            each=each,
-        )
-        failed = [result for result in results if result.status == "fail"]
-        if failed:
-            shown = "\n".join(f"{one.cell}: {one.subject}\n{_indent(one.detail)}" for one in failed)
-            raise PatchError(
-                f"the patch does not compile on {', '.join(one.cell for one in failed)}\n{shown}",
-                hint=f"logs: {context.shell.logs}/compile-*-patched.log",
-            )
-
-
-def _indent(text: str) -> str:
-    return "\n".join(f"    {line}" for line in text.splitlines()[-12:])
 
 
 def build_toolchain(context: Context, builder: build.Builder, patched: PatchedTree) -> Toolchain:
@@ -263,40 +204,5 @@ def run_tests(context: Context, cell: Cell, sides: Sides) -> None:
             )
 
 
-def _ran(context: Context, cell: Cell) -> str:
-    """What of the series came to a result on the cell, in words; '' for nothing."""
-    found = [record for record in context.ledger.records if getattr(record, "cell", "") == cell.id]
-    if any(isinstance(record, (PairMeasured, BenchmarkLost)) for record in found):
-        return "ran natively on this host"
-    if any(isinstance(r, GateResult) and r.gate == "test" and r.status != "skipped" for r in found):
-        return "its tests ran natively on this host; no benchmark was measured"
-    return ""
-
-
-def conclude(context: Context, reach: Mapping[str, Reach]) -> None:
-    """Say of every cell how far it was exercised."""
-    for cell in context.plan.cells:
-        found = reach[cell.id]
-        ran = _ran(context, cell) if cell.native else ""
-        if ran:
-            level, reason = "measured", ran
-        elif cell.native and found.reached:
-            level, reason = "compiled", "no test or benchmark of the series ran on this host"
-        elif found.reached:
-            level, reason = (
-                "compiled",
-                "this host cannot run it: the changed packages were compiled, nothing ran",
-            )
-        elif found.test_packages:
-            level, reason = "skipped", "only test files change there, and this host did not run them"
-        else:
-            level, reason = "unaffected", "no changed file is compiled there, by go list of both trees"
-        context.ledger.append(
-            CellEnded(
-                cell=cell.id,
-                goos=cell.platform.goos,
-                goarch=cell.platform.goarch,
-                exercise=level,
-                reason=reason,
-            )
-        )
+def _indent(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines()[-12:])

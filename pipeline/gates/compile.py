@@ -1,97 +1,189 @@
-"""The compile gate: the changed packages, for every platform that the series reaches."""
+"""The compile gate: every prefix of the series on every platform that it reaches.
+
+Four signals, the cheapest first: types, build, vet, tests (their binaries). A signal that fails ends the
+gate. A complaint is charged only for what the baseline does not say as well.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 
-from pipeline import proc
-from pipeline.errors import HostError
-from pipeline.golang import Go
-from pipeline.patch.reach import Reach
-from pipeline.records import GateResult
-from pipeline.values import Cell
+from pipeline.gates import checks
+from pipeline.gates.checks import Outcome, Place, Task
+from pipeline.patch.reach import Reach, changed_packages
+from pipeline.records import GateResult, GateStatus, Signal
+from pipeline.values import Depth, GoTree, Platform, Scope
 
-TIMEOUT = 1800.0
+SIGNALS: tuple[Signal, ...] = ("types", "build", "vet", "tests")
 
 
-def check(
-    shell: proc.Shell,
-    *,
-    before: Go,
-    after: Go,
-    cells: Sequence[Cell],
-    reach: Mapping[str, Reach],
-    packages: Sequence[str],
-    jobs: int,
-    each: Callable[[GateResult], None],
-) -> list[GateResult]:
-    """Build the changed packages and ``packages`` on each reached cell, ``jobs`` platforms at a time.
+@dataclass(frozen=True, kw_only=True)
+class Prefix:
+    """Patches 1 to ``number`` of the series: the tree that they make, what differs from the baseline, and
+    what that reaches. ``patch`` is the last of them."""
 
-    A failure is charged only when the baseline compiles. ``each`` is called as results arrive.
-    """
-    wanted = [cell for cell in cells if reach[cell.id].reached]
+    number: int
+    patch: str
+    tree: GoTree
+    changed: tuple[str, ...]
+    reach: Mapping[Platform, Reach]
 
-    def one(cell: Cell) -> GateResult:
-        names = sorted({*reach[cell.id].packages, *packages})
-        return _cell(shell, before, after, cell, names, max(1, jobs // max(1, min(jobs, len(wanted)))))
 
-    results = []
-    with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
-        futures: list[Future[GateResult]] = [pool.submit(one, cell) for cell in wanted]
-        try:
-            for future in futures:
-                results.append(future.result())
-                each(results[-1])
-        except BaseException:
-            # One platform's end is every platform's: no result would be shown.
-            proc.interrupt_all()
-            pool.shutdown(cancel_futures=True)
-            proc.reset_interrupt()
-            raise
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What to check: the prefixes in order, how deep, ``packages`` that the series names besides those it
+    changes, ``importing`` that import what it changes and whose types are checked with it, the plan's cells
+    by platform, and the host."""
+
+    base: GoTree
+    prefixes: Sequence[Prefix]
+    depth: Depth
+    packages: tuple[str, ...]
+    cells: Mapping[Platform, str]
+    host: Platform
+    importing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Due:
+    prefix: Prefix
+    task: Task
+
+
+def check(place: Place, wanted: Wanted, each: Callable[[GateResult, int, int], None]) -> list[GateResult]:
+    """Run the gate. ``each`` gets every result with its place among those of its signal."""
+    results: list[GateResult] = []
+    for signal in SIGNALS:
+        due = _due(wanted, signal)
+        # Types cost so little that a whole series is checked before anything is compiled.
+        batches = [due] if signal == "types" else _by_prefix(due)
+        found: list[GateResult] = []
+        for batch in batches:
+            failing = {one.platform for one in found if one.status == "fail"}
+            # Once a prefix fails, the later ones only have to say whether they mend it.
+            left = [one for one in batch if not failing or str(one.task.platform) in failing]
+            for result in _judged(place, wanted, left):
+                found.append(result)
+                each(result, len(found), len(due))
+        results += found
+        if any(one.status == "fail" for one in found):
+            break
     return results
 
 
-def _cell(
-    shell: proc.Shell, before: Go, after: Go, cell: Cell, packages: Sequence[str], width: int
-) -> GateResult:
-    first = _build(shell, after, cell, packages, width, "patched")
-    subject = ", ".join(packages)
-    if first.ok:
-        return GateResult(gate="compile", cell=cell.id, subject=subject, status="pass", seconds=first.seconds)
-    _blame_host(first, cell)
-    old = _build(shell, before, cell, packages, width, "base")
-    _blame_host(old, cell)
+def _by_prefix(due: Sequence[_Due]) -> list[list[_Due]]:
+    numbers = sorted({one.prefix.number for one in due})
+    return [[one for one in due if one.prefix.number == number] for number in numbers]
+
+
+def scope(depth: Depth, signal: Signal) -> Scope:
+    """Where a signal is asked for. Vet goes with the test binaries: it needs what they need."""
+    return {"types": depth.types, "build": depth.build, "vet": depth.tests, "tests": depth.tests}[signal]
+
+
+def _included(wanted: Wanted, signal: Signal, platform: Platform) -> bool:
+    places = {
+        "none": False,
+        "host": platform == wanted.host,
+        "cells": platform in wanted.cells,
+        "all": True,
+    }
+    return places[scope(wanted.depth, signal)]
+
+
+def _due(wanted: Wanted, signal: Signal) -> list[_Due]:
+    """The tasks of a signal. A prefix whose files on a platform equal those of an earlier one has none."""
+    seen: set[tuple[object, ...]] = set()
+    due = []
+    for prefix in wanted.prefixes:
+        for platform in prefix.reach:
+            task = _task(wanted, signal, prefix, platform)
+            if task is not None and task.identity not in seen:
+                seen.add(task.identity)
+                due.append(_Due(prefix=prefix, task=task))
+    return due
+
+
+def _task(wanted: Wanted, signal: Signal, prefix: Prefix, platform: Platform) -> Task | None:
+    reach = prefix.reach[platform]
+    packages = set(reach.packages if signal == "build" else reach.changed)
+    if not packages or not _included(wanted, signal, platform):
+        return None
+    files = _files(prefix, reach, signal)
+    last = wanted.prefixes[-1]
+    if signal == "build" and files == _files(last, last.reach[platform], signal):
+        packages |= set(wanted.packages)
+    if signal == "types" and reach.packages:
+        packages |= set(wanted.importing)
+    return Task(
+        signal=signal, platform=platform, tree=prefix.tree, packages=tuple(sorted(packages)), files=files
+    )
+
+
+def _files(prefix: Prefix, reach: Reach, signal: Signal) -> dict[str, str]:
+    """The changed files that may decide a result on a platform, with their hashes."""
+    names = set(reach.files) | {name for name in prefix.changed if _loose(prefix, name)}
+    if signal == "vet":  # it also reads the build lines of files that are for other platforms
+        names |= {name for name in prefix.changed if set(changed_packages([name])) & set(reach.changed)}
+    return {name: prefix.tree.manifest.get(name, "removed") for name in sorted(names)}
+
+
+def _loose(prefix: Prefix, name: str) -> bool:
+    """Whether a file may matter though no package lists it: go.mod, say, or what it includes elsewhere."""
+    path = PurePosixPath(name)
+    if path.suffix == ".go" or path.parts[0] != "src" or "testdata" in path.parts:
+        return False
+    return not any(name in reach.files for reach in prefix.reach.values())
+
+
+def _judged(place: Place, wanted: Wanted, due: Sequence[_Due]) -> list[GateResult]:
+    """Results of tasks of one signal. The baseline is only asked where the patched side complains."""
+    after = checks.run(place, [one.task for one in due], "patched", lambda _: None)
+    doubtful = [one.task for one, outcome in zip(due, after, strict=True) if not outcome.ok]
+    folders = {name.rpartition("/")[0] for name in wanted.base.manifest} if doubtful else set()
+    # Several prefixes may complain about the same packages of a platform.
+    asked = {one.identity: one for one in (_on_base(wanted.base, folders, task) for task in doubtful)}
+    able = [one for one in asked.values() if one.packages]
+    answers = checks.run(place, able, "base", lambda _: None)
+    before = {one.identity: answer for one, answer in zip(able, answers, strict=True)}
+
+    def of(task: Task, outcome: Outcome) -> Outcome | None:
+        return None if outcome.ok else before.get(_on_base(wanted.base, folders, task).identity)
+
+    return [
+        _result(wanted, one, outcome, of(one.task, outcome)) for one, outcome in zip(due, after, strict=True)
+    ]
+
+
+def _on_base(base: GoTree, folders: Collection[str], task: Task) -> Task:
+    """The same for the baseline, without packages that only the series has."""
+    packages = tuple(name for name in task.packages if f"src/{name}" in folders)
+    return Task(signal=task.signal, platform=task.platform, tree=base, packages=packages, files={})
+
+
+def _result(wanted: Wanted, due: _Due, after: Outcome, before: Outcome | None) -> GateResult:
+    status: GateStatus = "pass"
+    detail = ""
+    if not after.ok:
+        new = checks.new_findings(after, before) if before is not None else list(after.findings)
+        charged = bool(new) or before is None or before.ok
+        status = "fail" if charged else "baseline-fails"
+        detail = "\n".join(map(str, new)) if new else after.output
+    seconds = after.seconds + (before.seconds if before is not None else 0.0)
     return GateResult(
         gate="compile",
-        cell=cell.id,
-        subject=subject,
-        status="fail" if old.ok else "baseline-fails",
-        seconds=first.seconds + old.seconds,
-        detail=first.tail,
-        log=first.log.name if first.log else "",
+        cell=wanted.cells.get(due.task.platform, ""),
+        subject=", ".join(due.task.packages),
+        status=status,
+        transition="the baseline says the same" if status == "baseline-fails" else "",
+        seconds=0.0 if after.reused else seconds,
+        detail=detail,
+        log=after.log,
+        signal=due.task.signal,
+        platform=str(due.task.platform),
+        patch=due.prefix.patch,
+        number=due.prefix.number,
+        reused=after.reused,
     )
-
-
-def _build(
-    shell: proc.Shell, go: Go, cell: Cell, packages: Sequence[str], width: int, role: str
-) -> proc.Result:
-    return shell.run(
-        f"compile-{cell.id}-{role}",
-        go.command("build", "-trimpath", f"-p={width}", *(f"./{package}" for package in packages)),
-        env=go.env(cell.platform),
-        cwd=go.root / "src",
-        timeout=TIMEOUT,
-    )
-
-
-def _blame_host(result: proc.Result, cell: Cell) -> None:
-    if cause := result.host_cause():
-        raise HostError(
-            f"compiling for {cell.platform} was stopped by this machine: {cause}",
-            hint=f"the log is {result.log}",
-        )
-    if result.timed_out:
-        raise HostError(
-            f"compiling for {cell.platform} took longer than {TIMEOUT:.0f} s", hint=f"the log is {result.log}"
-        )

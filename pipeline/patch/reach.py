@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from pipeline import proc
-from pipeline.golang import Go
-from pipeline.values import Cell, Platform
-
-# Every list of files that `go list` knows for a package, compiled or embedded, tests apart.
-_CODE = ("GoFiles", "CgoFiles", "CFiles", "CXXFiles", "HFiles", "FFiles", "SFiles", "SysoFiles", "EmbedFiles")
-_TESTS = ("TestGoFiles", "XTestGoFiles", "TestEmbedFiles", "XTestEmbedFiles")
+from pipeline.patch.listing import Listing, Listings
+from pipeline.values import Platform
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +28,11 @@ class Reach:
     def reached(self) -> bool:
         """Whether any code that is not a test differs on this platform."""
         return bool(self.packages)
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """Packages of which anything changes there, code or tests."""
+        return tuple(sorted({*self.packages, *self.test_packages}))
 
 
 def is_test_file(path: str) -> bool:
@@ -56,39 +56,34 @@ def changed_packages(files: Iterable[str]) -> list[str]:
     return sorted(found)
 
 
-def of_cell(shell: proc.Shell, cell: Cell, before: Go, after: Go, changed: Sequence[str]) -> Reach:
-    """Ask both trees which of the changed files they compile on the cell's platform.
+def of_platforms(before: Listings, after: Listings, changed: Sequence[str]) -> dict[Platform, Reach]:
+    """Which of the changed files each platform compiles, in either tree: one that the series removes is only
+    in the first."""
+    wanted = set(changed)
+    return {platform: _one(platform, before.get(platform, {}), after[platform], wanted) for platform in after}
 
-    Both, because a file that the series removes is only in the first.
-    """
-    packages = changed_packages(changed)
+
+def _one(
+    platform: Platform, before: Mapping[str, Listing], after: Mapping[str, Listing], changed: set[str]
+) -> Reach:
     code: dict[str, set[str]] = {}
     tests: dict[str, set[str]] = {}
-    tested: set[str] = set()
-    changed_set = set(changed)
-    for go, role in ((before, "base"), (after, "patched")):
-        if not packages:
-            break
-        rows = go.list(
-            shell,
-            f"list-{cell.id}-{role}",
-            [f"./{package}" for package in packages],
-            target=cell.platform,
-            fields=("ImportPath", "Dir", *_CODE, *_TESTS),
-        )
-        for row in rows:
-            package = str(row["ImportPath"])
-            if go is after and (row.get("TestGoFiles") or row.get("XTestGoFiles")):
-                tested.add(package)
-            for kinds, into in ((_CODE, code), (_TESTS, tests)):
-                names = {f"src/{package}/{file}" for kind in kinds for file in row.get(kind) or ()}
-                if hit := names & changed_set:
+    for side in (before, after):
+        for package, listing in side.items():
+            for names, into in ((listing.code, code), (listing.tests, tests)):
+                if hit := names & changed:
                     into.setdefault(package, set()).update(hit)
+    tested = {package for package, listing in after.items() if listing.tested}
     files = {name for group in (code, tests) for names in group.values() for name in names}
     return Reach(
-        platform=cell.platform,
+        platform=platform,
         packages=tuple(sorted(code)),
         test_packages=tuple(sorted(set(tests) - set(code))),
         tested=tuple(sorted(tested & (set(code) | set(tests)))),
         files=tuple(sorted(files)),
     )
+
+
+def untouched(platform: Platform) -> Reach:
+    """The reach of a series that changes nothing there."""
+    return Reach(platform=platform, packages=(), test_packages=(), tested=(), files=())

@@ -13,7 +13,7 @@ from pipeline.source import base as source_room
 from pipeline.source import settings as source_settings
 from pipeline.source.settings import ReleaseSource, Settings
 from pipeline.stats import sequential
-from pipeline.values import CommitRules
+from pipeline.values import CommitRules, Scope
 from pipeline.web import address
 
 
@@ -68,6 +68,15 @@ class PlatformEntry(BaseModel):
         return self
 
 
+class DepthEntry(BaseModel):
+    """On which platforms the compile gate asks for each of its signals."""
+
+    model_config = _STRICT
+    types: Scope = "all"
+    build: Scope = "cells"
+    tests: Scope = "none"
+
+
 class ProfileEntry(BaseModel):
     """How much one profile measures. The fewest rounds are those of the first look, the most those of the
     last: see pipeline.stats.sequential."""
@@ -85,6 +94,7 @@ class ProfileEntry(BaseModel):
     test_timeout: Seconds
     toolchain: Literal["staged", "overlay"]
     commit_rules: CommitRules = "advice"
+    compile: DepthEntry = DepthEntry()
 
     @model_validator(mode="after")
     def _ordered(self) -> ProfileEntry:

@@ -20,7 +20,7 @@ from pipeline.patch.account import ALLOWABLE
 from pipeline.plan import matrix as matrix_room
 from pipeline.source import base as source_room
 from pipeline.source.settings import Settings
-from pipeline.values import Cell, Platform, Profile, Provenance, Series, Threshold
+from pipeline.values import Cell, Depth, Platform, Profile, Provenance, Series, Threshold
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +132,11 @@ def ground(request: Request) -> Ground:
         matrix=matrix,
         limits=matrix.thresholds[request.profile],
         base=base,
-        profile=Profile(name=request.profile, **entry.model_dump()),
+        profile=Profile(
+            name=request.profile,
+            compile=Depth(**entry.compile.model_dump()),
+            **entry.model_dump(exclude={"compile"}),
+        ),
         cells=cells,
         host=host,
         sources=sources,

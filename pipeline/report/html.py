@@ -11,6 +11,7 @@ import jinja2
 from pipeline.console import duration
 from pipeline.report import markdown
 from pipeline.report.benchmarks import BenchmarkRow
+from pipeline.report.compiling import TITLES
 from pipeline.report.model import RunReport
 
 PLOT_WIDTH = 170.0
@@ -37,6 +38,7 @@ def render(report: RunReport, tables: Mapping[str, str], logs: Sequence[str]) ->
     return environment.get_template("report.html.j2").render(
         report=report,
         tables=tables,
+        titles=TITLES,
         logs=logs,
         duration=duration,
         interval=markdown.interval,

@@ -13,6 +13,7 @@ from pipeline.console import duration
 from pipeline.records import HunkPlaced, PatchApplied
 from pipeline.report.benchmarks import BenchmarkRow, Center
 from pipeline.report.cell import CellReport
+from pipeline.report.compiling import TITLES
 from pipeline.report.model import RunReport
 
 MAX_CHARACTERS = 65_000
@@ -49,7 +50,8 @@ def _render(report: RunReport, tables: Mapping[str, str]) -> str:
         mark=_MARKS.get(report.verdict, "⚠️"),
         tables={c.id: tables.get(c.id, "") for c in report.cells},
         version=report.source.version if report.source else report.plan["base"],
-        gates=[(cell, gate) for cell in report.cells for gate in cell.gates],
+        gates=[(cell, gate) for cell in report.cells for gate in cell.gates if gate.gate != "compile"],
+        titles=TITLES,
         center=center,
         interval=interval,
         p_value=p_value,

@@ -24,15 +24,17 @@ from pipeline.records import (
     RoundEnded,
     RunEnded,
     RunStarted,
+    SameBits,
     Screened,
     SeriesRead,
     SourceFetched,
     StageEnded,
     ToolchainReady,
 )
-from pipeline.report import machine, verdict
+from pipeline.report import compiling, machine, verdict
 from pipeline.report.benchmarks import BenchmarkRow, rows
 from pipeline.report.cell import CellReport
+from pipeline.report.compiling import CompileReport
 from pipeline.stats.analysis import Rules
 from pipeline.stats.pairs import Key
 from pipeline.values import Threshold
@@ -63,6 +65,7 @@ class RunReport:
     tool_seconds: float
     failure: str
     lint: tuple[LintFinding, ...] = ()
+    compiled: CompileReport | None = None
     bench_text: Mapping[str, str] = field(repr=False, default_factory=dict)
 
     @property
@@ -84,7 +87,8 @@ def build(records: Sequence[Record], bench: Mapping[str, str]) -> RunReport:
     cells = tuple(_cell(entry, records, bench, started) for entry in _planned(started))
     ends = _of(records, RunEnded)
     end = ends[-1] if ends else None
-    decided = verdict.decide(end, cells)
+    compiled = compiling.build(records, started.plan)
+    decided = verdict.decide(end, cells, compiled)
     return RunReport(
         run_id=started.run_id,
         verdict=decided.word,
@@ -103,6 +107,7 @@ def build(records: Sequence[Record], bench: Mapping[str, str]) -> RunReport:
         tool_seconds=sum(r.seconds for r in _of(records, CommandRan)),
         failure=end.failure if end else "",
         lint=tuple(dict.fromkeys(_of(records, LintFinding))),
+        compiled=compiled,
         bench_text=bench,
     )
 
@@ -123,7 +128,7 @@ def _cell(
     entry: Mapping[str, Any], records: Sequence[Record], bench: Mapping[str, str], started: RunStarted
 ) -> CellReport:
     name = str(entry["id"])
-    gates = {(r.gate, r.subject): r for r in _of(records, GateResult) if r.cell == name}
+    gates = {(r.gate, r.subject, r.signal, r.number): r for r in _of(records, GateResult) if r.cell == name}
     screened = [r for r in _of(records, Screened) if r.cell == name]
     lost = [r for r in _of(records, BenchmarkLost) if r.cell == name]
     exercise, reason = _exercise(name, records)
@@ -144,6 +149,7 @@ def _cell(
             [r for r in _of(records, RoundEnded) if r.cell == name],
         ),
         choice=choice,
+        same_bits=next((r for r in reversed(_of(records, SameBits)) if r.cell == name), None),
         retried=tuple(r for r in _of(records, BenchmarkRetried) if r.cell == name),
     )
 
@@ -185,7 +191,8 @@ def _exercise(name: str, records: Sequence[Record]) -> tuple[str, str]:
     ends = _of(records, RunEnded)
     if not ends or not ends[-1].failure_code:
         return "missing", "it was planned and did not report"
-    if any(r.cell == name and r.gate == "compile" and r.status == "pass" for r in _of(records, GateResult)):
+    built = [r for r in _of(records, GateResult) if r.cell == name and r.signal in {"", "build"}]
+    if any(r.gate == "compile" and r.status == "pass" for r in built):
         return "compiled", "the changed packages were compiled; the run ended before anything else"
     return "skipped", "the run ended before it"
 
@@ -214,6 +221,7 @@ def as_json(report: RunReport) -> dict[str, Any]:
         "threshold": plan["threshold"],
         "patches": [_patch_json(report, patch) for patch in report.patches],
         "cells": [_cell_json(cell) for cell in report.cells],
+        "compile": compiling.as_json(report.compiled) if report.compiled else None,
         "toolchains": [toolchain.model_dump(exclude={"kind"}) for toolchain in report.toolchains],
         "new_test_files": [one.model_dump(exclude={"kind"}) for one in report.dropped],
         "environment": report.started.environment,
@@ -242,6 +250,7 @@ def _cell_json(cell: CellReport) -> dict[str, Any]:
         "benchmarks": [dataclasses.asdict(row) for row in cell.benchmarks],
         "machine": _machine_json(cell.machine) if cell.machine else None,
         "retried": [one.model_dump(exclude={"kind", "cell"}) for one in cell.retried],
+        "same_bits": cell.same_bits.model_dump(exclude={"kind", "cell"}) if cell.same_bits else None,
         "choice": cell.choice.model_dump(exclude={"kind", "cell"}) if cell.choice else None,
     }
 

@@ -13,6 +13,7 @@ from pipeline.errors import ExitCode
 from pipeline.records import GateResult, RunEnded
 from pipeline.report.benchmarks import BenchmarkRow
 from pipeline.report.cell import CellReport
+from pipeline.report.compiling import CompileReport
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,9 @@ class Decision:
     next_step: str
 
 
-def decide(end: RunEnded | None, cells: Sequence[CellReport]) -> Decision:
+def decide(
+    end: RunEnded | None, cells: Sequence[CellReport], compiled: CompileReport | None = None
+) -> Decision:
     """What the records of a run amount to."""
     if end is None:
         return Decision(
@@ -44,7 +47,7 @@ def decide(end: RunEnded | None, cells: Sequence[CellReport]) -> Decision:
             headline=_failed_gates(failed),
             next_step="Read the failing gate's output below and mend the patch.",
         )
-    return _worse(cells) or _unclear(cells) or _passed(cells)
+    return _worse(cells) or _unclear(cells) or _passed(cells, compiled)
 
 
 def _ended_early(end: RunEnded) -> Decision:
@@ -99,7 +102,16 @@ def _unclear(cells: Sequence[CellReport]) -> Decision | None:
     lost = [row for row in found if row.verdict == "missing"]
     broken = [gate for _, gate in gates if gate.status == "error"]
     missing = [cell.id for cell in cells if cell.exercise == "missing"]
-    stuck = [cell.id for cell, gate in gates if gate.gate == "compile" and gate.status == "baseline-fails"]
+    # What vet or the linker says of both sides is shown; a platform where neither builds is not checked.
+    stuck = list(
+        dict.fromkeys(
+            cell.id
+            for cell, gate in gates
+            if gate.gate == "compile"
+            and gate.status == "baseline-fails"
+            and gate.signal not in {"vet", "tests"}
+        )
+    )
     parts = [_open(unclear, len(found))] if unclear else []
     parts += [_missing(lost)] if lost else []
     parts += [_crashing(cells)] if any(cell.crashing for cell in cells) else []
@@ -175,7 +187,7 @@ def _count_tests(tests: Sequence[GateResult]) -> str:
     return ", ".join(f"{count} {_TEST_WORDS[status]}" for status, count in counts.items() if count)
 
 
-def _passed(cells: Sequence[CellReport]) -> Decision:
+def _passed(cells: Sequence[CellReport], compiled: CompileReport | None) -> Decision:
     if cells and all(cell.exercise == "unaffected" for cell in cells):
         return Decision(
             word="nothing",
@@ -184,9 +196,8 @@ def _passed(cells: Sequence[CellReport]) -> Decision:
             next_step="Choose cells that the series reaches.",
         )
     tests = [gate for cell in cells for gate in cell.gates if gate.gate == "test"]
-    builds = [gate for cell in cells for gate in cell.gates if gate.gate == "compile"]
-    compiled = sum(gate.status == "pass" for gate in builds)
-    places = f" and compiles on {compiled} platform{'s' if compiled > 1 else ''}" if compiled else ""
+    number = compiled.compiled if compiled else 0
+    places = f" and compiles on {number} platform{'s' if number > 1 else ''}" if number else ""
     parts = [f"The patch applies{places}"]
     parts.append(f"tests: {_count_tests(tests)}" if tests else "no test ran")
     parts += _benchmarks([row for cell in cells for row in cell.benchmarks])

@@ -89,6 +89,46 @@ def executable(target: Platform | None) -> str:
     return EXE if target is None else ".exe" if target.goos == "windows" else ""
 
 
+def fingerprint(
+    builder: Builder, tree: GoTree, side: Side, package: str, target: Platform
+) -> tuple[str, str]:
+    """The sha256 of a package's test binary for any platform, or '' and the reason why there is none. Both
+    are kept, the binary is not."""
+
+    def build(folder: Path) -> Mapping[str, Any]:
+        path = folder / "test"
+        go = builder.go(tree.root, builder.base.digest)
+        result = builder.shell.run(
+            f"testbin-{side}-{package.replace('/', '_')}-{target.goos}-{target.goarch}",
+            go.command("test", "-c", f"-p={builder.jobs}", *FLAGS, "-o", path, package),
+            env=go.env(target),
+            cwd=tree.root / "src",
+            timeout=COMPILE_TIMEOUT,
+        )
+        if cause := result.host_cause() or ("it took too long" if result.timed_out else ""):
+            raise HostError(
+                f"compiling {package}'s tests for {target} was stopped by this machine: {cause}",
+                hint=f"the log is {result.log}",
+            )
+        if not result.ok:
+            return {"sha256": "", "reason": next(iter(result.tail.strip().splitlines()), "it failed")}
+        if not path.is_file():
+            return {"sha256": "", "reason": "it has no tests there"}
+        sha256 = file_sha256(path)
+        path.unlink()
+        return {"sha256": sha256, "reason": ""}
+
+    inputs = {
+        "tree": tree.digest,
+        "package": package,
+        "tools": builder.base.digest,
+        "flags": FLAGS,
+        "platform": str(target),
+    }
+    meta = builder.store.fill("fingerprints", inputs, build).meta
+    return str(meta["sha256"]), str(meta["reason"])
+
+
 def has_layouts(tree: GoTree) -> bool:
     """Whether this tree's linker can lay functions out by a seed (Go 1.23 and later)."""
     try:

@@ -140,6 +140,20 @@ def validate(
     return Outcome(code=done.returncode, out=done.stdout, err=done.stderr, folder=out)
 
 
+def check(cache: Path, out: Path, *arguments: str) -> Outcome:
+    """Run ``patch-check --out OUT ARGUMENTS`` to its end."""
+    done = subprocess.run(
+        command("patch-check", f"--out={out}", *arguments),
+        cwd=ROOT,
+        env=environment(cache),
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    return Outcome(code=done.returncode, out=done.stdout, err=done.stderr, folder=out)
+
+
 def quick(series: Path) -> list[str]:
     """The options of a short run on the host's cell."""
     return [f"--series={series}", "--profile=quick", "--cells=linux-amd64"]

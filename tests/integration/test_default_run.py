@@ -16,6 +16,8 @@ from pipeline.errors import ExitCode
 
 pytestmark = [pytest.mark.go, pytest.mark.measures]
 
+KQUEUE = {"darwin", "dragonfly", "freebsd", "ios", "netbsd", "openbsd"}
+
 
 @pytest.fixture(scope="module")
 def folder(run_default: subprocess.CompletedProcess[str]) -> Path:
@@ -60,6 +62,27 @@ def test_every_platform_says_how_far_it_was_exercised(report: dict[str, Any]) ->
         "darwin-amd64": "compiled",
         "freebsd-amd64": "compiled",
     }
+
+
+def test_every_platform_that_is_reached_was_compiled(report: dict[str, Any]) -> None:
+    found = {row["platform"]: row["signals"] for row in report["compile"]["platforms"]}
+    kqueue = {name for name in found if name.split("/")[0] in KQUEUE}
+    assert {name.split("/")[0] for name in kqueue} == KQUEUE
+    assert {found[name]["build"] for name in kqueue} == {"ok"}
+    assert found["linux/amd64"] == {"types": "ok", "build": "ok", "vet": "ok", "tests": "ok"}
+    assert "windows/amd64" in report["compile"]["untouched"]
+    numbers = {(one["platform"], one["number"]) for one in report["compile"]["results"]}
+    assert {("darwin/arm64", 1), ("darwin/arm64", 2), ("linux/amd64", 1)} <= numbers
+    assert ("linux/amd64", 2) not in numbers
+
+
+def test_the_untouched_cell_is_proven_to_be(report: dict[str, Any]) -> None:
+    (cell,) = [cell for cell in report["cells"] if cell["id"] == "windows-amd64"]
+    proof = cell["same_bits"]
+    assert proof["same"] is True
+    assert proof["base"] == proof["patched"]
+    assert re.fullmatch(r"[0-9a-f]{64}", proof["base"]["runtime"])
+    assert f"runtime.test sha256 {proof['base']['runtime'][:16]}" in cell["reason"]
 
 
 def test_patches_and_gates(report: dict[str, Any]) -> None:
@@ -109,6 +132,7 @@ def test_the_summary_holds_what_a_pull_request_needs(folder: Path, report: dict[
         report["headline"][:20],
         "### How far each platform",
         "### Patches",
+        "### Compiles",
         "### Gates",
         "vs base",
         toolchain["digest"],

@@ -101,7 +101,7 @@ pytest_processes = pytest.mark.usefixtures("processes")
 @pytest_processes
 def test_lists_its_tasks(project: Path) -> None:
     shown = inv(project, "--list", code=0).stdout
-    for task in ("patch-validate", "doctor", "clean", "test", "lint"):
+    for task in ("patch-validate", "patch-check", "doctor", "clean", "test", "lint"):
         assert task in shown
 
 
@@ -149,6 +149,9 @@ def test_a_dry_run_prints_the_plan_and_makes_nothing(project: Path) -> None:
     ("words", "said"),
     [
         (["patch-validate", "--profil=quick"], "--profile"),
+        (["patch-check", "--series=kqueue-retry"], "kqueue-retry-backoff"),
+        (["patch-check", "--jobs=-1"], "should not be negative"),
+        (["patch-check", "--out=."], "is not an empty folder"),
         (["patch-valdate"], "patch-validate"),
         (["patch-validate", "--allow=fuz"], "did you mean fuzz"),
         (["patch-apply", "--allow=conflict"], "--allow 'conflict' is no rung that can be allowed"),

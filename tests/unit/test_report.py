@@ -31,6 +31,7 @@ from pipeline.records import (
     RunEnded,
     RunStarted,
     Screened,
+    SeriesReach,
     SourceFetched,
     StageEnded,
     ToolchainReady,
@@ -192,7 +193,11 @@ def test_what_neither_side_compiles_is_unknown() -> None:
 
 
 def test_a_pass_claims_only_what_ran() -> None:
-    report = build(gate(gate="compile"), ended(exercise="compiled"), DONE)
+    built = gate(gate="compile", signal="build", platform="linux/amd64", patch="1.patch", number=1)
+    reach = SeriesReach(
+        reached={"linux/amd64": ["runtime"]}, tests_only=[], untouched=["js/wasm"], dependents=3, host=""
+    )
+    report = build(reach, built, ended(exercise="compiled"), DONE)
     assert outcome(report) == ("pass", ExitCode.PASS)
     assert report.headline == (
         "The patch applies and compiles on 1 platform; no test ran; nothing was measured."

@@ -1,0 +1,125 @@
+"""What the series and each of its prefixes reach, on every platform of the release."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline import tree
+from pipeline.flow.context import Context
+from pipeline.gates.compile import Prefix
+from pipeline.patch import listing, reach
+from pipeline.patch.listing import Asker, Release
+from pipeline.patch.reach import Reach
+from pipeline.records import CellReach, SeriesReach
+from pipeline.toolchain import trees
+from pipeline.toolchain.build import Builder
+from pipeline.toolchain.trees import PatchedTree
+from pipeline.values import Cell, GoTree, Platform
+
+FEW = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reached:
+    """The release's platforms, and every prefix of the series with what it reaches; the last prefix is the
+    whole series."""
+
+    release: Release
+    prefixes: tuple[Prefix, ...]
+
+    @property
+    def whole(self) -> Mapping[Platform, Reach]:
+        """What the whole series reaches."""
+        return self.prefixes[-1].reach
+
+    @property
+    def importing(self) -> tuple[str, ...]:
+        """Packages that import a changed one directly, if they are few: a change of what a package exports
+        breaks them and not itself. Those of the runtime or of errors are half the library."""
+        found = self.release.importing(_changed(self.whole))
+        return found if len(found) <= FEW else ()
+
+    def supports(self, cell: Cell) -> bool:
+        """Whether the release knows the cell's platform at all."""
+        return cell.platform in self.whole
+
+    def of(self, cell: Cell) -> Reach:
+        """What the series reaches on a cell's platform."""
+        return self.whole.get(cell.platform) or reach.untouched(cell.platform)
+
+
+def find(context: Context, builder: Builder, patched: PatchedTree) -> Reached:
+    """Ask the release's own go command, on the baseline and on every prefix."""
+    with context.stage("reach"):
+        asker = Asker(
+            store=context.store, shell=context.shell, release=builder.base.digest, jobs=context.jobs
+        )
+        go = builder.go(builder.base.root, builder.base.digest)
+        context.progress.step("platforms of the release")
+        release = listing.of_release(asker, go, context.plan.host)
+        steps = _prefixes(context, builder, patched)
+        changed = {name for one in steps for name in tree.changed(builder.base.manifest, one.manifest)}
+        packages = reach.changed_packages(changed)
+        before = listing.of_tree(asker, go, builder.base.manifest, packages, release.platforms)
+        found = []
+        for number, (patch, one) in enumerate(zip(context.plan.series.patches, steps, strict=True), 1):
+            context.progress.step(f"{len(release.platforms)} platforms, {patch.name}", number, len(steps))
+            own = builder.go(one.root, builder.base.digest)
+            after = listing.of_tree(asker, own, one.manifest, packages, release.platforms)
+            names = tuple(tree.changed(builder.base.manifest, one.manifest))
+            found.append(
+                Prefix(
+                    number=number,
+                    patch=patch.name,
+                    tree=one,
+                    changed=names,
+                    reach=reach.of_platforms(before, after, names),
+                )
+            )
+        reached = Reached(release=release, prefixes=tuple(found))
+        _record(context, reached)
+    return reached
+
+
+def _prefixes(context: Context, builder: Builder, patched: PatchedTree) -> list[GoTree]:
+    """A tree for every prefix, each made from the one before. The last is the patched tree."""
+    found: list[GoTree] = []
+    before = builder.base
+    for patch in context.plan.series.patches[:-1]:
+        one = dataclasses.replace(context.plan.series, patches=(patch,))
+        before = trees.patched(context.store, context.shell, before, one, context.plan.allowed).tree
+        found.append(before)
+    return [*found, patched.tree]
+
+
+def _changed(whole: Mapping[Platform, Reach]) -> list[str]:
+    return sorted({package for one in whole.values() for package in one.packages})
+
+
+def _record(context: Context, reached: Reached) -> None:
+    for cell in context.plan.cells:
+        found = reached.of(cell)
+        context.ledger.append(
+            CellReach(
+                cell=cell.id,
+                goos=cell.platform.goos,
+                goarch=cell.platform.goarch,
+                packages=list(found.packages),
+                files=list(found.files),
+            )
+        )
+    whole = reached.whole
+    packages = _changed(whole)
+    context.ledger.append(
+        SeriesReach(
+            reached={str(platform): list(one.packages) for platform, one in whole.items() if one.reached},
+            tests_only=[str(p) for p, one in whole.items() if one.test_packages and not one.reached],
+            untouched=[str(p) for p, one in whole.items() if not one.files],
+            dependents=len(reached.release.dependents(packages)),
+            host=str(context.plan.host),
+            importing=len(reached.release.importing(packages)),
+            importing_checked=bool(reached.importing),
+        )
+    )

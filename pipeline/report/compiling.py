@@ -1,0 +1,164 @@
+"""The compile gate as reports show it: platforms by signal, and what was not asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pipeline.records import GateResult, Record, SeriesReach, Signal
+
+SIGNALS: tuple[Signal, ...] = ("types", "build", "vet", "tests")
+TITLES: Mapping[str, str] = {"types": "types", "build": "build", "vet": "vet", "tests": "test binaries"}
+_PLACES = {"host": "on the host's platform only", "cells": "on the platforms of the matrix only"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlatformRow:
+    """One platform: its cell, if any, and what each signal said over all prefixes: ok, FAIL, ``baseline``
+    (which complains alike), ``–`` (not asked there), ``not run`` (the gate ended before)."""
+
+    platform: str
+    cell: str
+    packages: tuple[str, ...]
+    signals: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompileReport:
+    """The gate over all platforms of the release. ``limits`` says in words what was not asked; ``reused``
+    counts the results that were known from before, of ``checks``."""
+
+    rows: tuple[PlatformRow, ...]
+    tests_only: tuple[str, ...]
+    untouched: tuple[str, ...]
+    failures: tuple[GateResult, ...]
+    results: tuple[GateResult, ...]
+    limits: str
+    reach: str
+    checks: int
+    reused: int
+
+    @property
+    def compiled(self) -> int:
+        """On how many platforms every signal that was asked was well."""
+        good = [set(row.signals.values()) for row in self.rows]
+        return sum("ok" in one and not one & {"FAIL", "not run"} for one in good)
+
+
+def build(records: Sequence[Record], plan: Mapping[str, Any]) -> CompileReport | None:
+    """The report; None for a run that ended before its reach was known."""
+    found = [record for record in records if isinstance(record, SeriesReach)]
+    if not found:
+        return None
+    reach = found[-1]
+    gates = [record for record in records if isinstance(record, GateResult) and record.gate == "compile"]
+    # A resumed run asks again: the last answer holds.
+    results = tuple({(one.platform, one.signal, one.number): one for one in gates}.values())
+    depth = plan["profile"].get("compile", {})
+    cells = {f"{cell['goos']}/{cell['goarch']}": str(cell["id"]) for cell in plan["cells"]}
+    host = str(plan.get("host", ""))
+    names = list(dict.fromkeys([*reach.reached, *reach.tests_only, *(one.platform for one in results)]))
+    rows = tuple(
+        PlatformRow(
+            platform=name,
+            cell=cells.get(name, ""),
+            packages=tuple(reach.reached.get(name, ())),
+            signals={
+                signal: _status([one for one in results if (one.platform, one.signal) == (name, signal)])
+                or ("not run" if _asked(depth, signal, name, cells, host, reach) else "–")
+                for signal in SIGNALS
+            },
+        )
+        for name in names
+    )
+    return CompileReport(
+        rows=rows,
+        tests_only=tuple(reach.tests_only),
+        untouched=tuple(name for name in reach.untouched if name not in names),
+        failures=tuple(one for one in results if one.status == "fail"),
+        results=results,
+        limits=limits(depth),
+        reach=_reach(reach),
+        checks=len(results),
+        reused=sum(one.reused for one in results),
+    )
+
+
+def _status(results: Sequence[GateResult]) -> str:
+    statuses = {one.status for one in results}
+    if "fail" in statuses:
+        return "FAIL"
+    return "baseline" if "baseline-fails" in statuses else "ok" if statuses else ""
+
+
+def _scope(depth: Mapping[str, str], signal: Signal) -> str:
+    return depth.get("tests" if signal == "vet" else signal, "none")
+
+
+def _asked(
+    depth: Mapping[str, str],
+    signal: Signal,
+    platform: str,
+    cells: Mapping[str, str],
+    host: str,
+    reach: SeriesReach,
+) -> bool:
+    if signal == "build" and platform not in reach.reached:
+        return False
+    places = {"all": True, "cells": platform in cells, "host": platform == host}
+    return places.get(_scope(depth, signal), False)
+
+
+def limits(depth: Mapping[str, str]) -> str:
+    """What the profile leaves out, in words; '' for nothing."""
+    parts = []
+    for signal, what in (("types", "types"), ("build", "builds"), ("tests", "vet and test binaries")):
+        place = depth.get(signal, "none")
+        if place != "all":
+            parts.append(f"{what} {_PLACES.get(place, 'not at all')}")
+    return f"Checked: {', '.join(parts)}; the rigorous profile checks everything everywhere." if parts else ""
+
+
+def _reach(reach: SeriesReach) -> str:
+    packages = sorted({name for names in reach.reached.values() for name in names})
+    total = len(reach.reached) + len(reach.tests_only) + len(reach.untouched)
+    built = f", from which {reach.dependents} others of std and cmd are built" if reach.dependents else ""
+    near = ""
+    if reach.importing:
+        checked = "were checked as well" if reach.importing_checked else "are too many and were not checked"
+        near = f" The types of the {reach.importing} packages that import them directly {checked}."
+    return (
+        f"The series changes {', '.join(packages) or 'no package'}{built}, on {len(reach.reached)} of "
+        f"{total} platforms of the release.{near}"
+    )
+
+
+def text(report: CompileReport) -> str:
+    """The table for a terminal, and below it what was not asked and where nothing changes."""
+    head = ("platform", *TITLES.values())
+    body = [(row.platform, *row.signals.values()) for row in report.rows]
+    widths = [max(len(line[column]) for line in (head, *body)) for column in range(len(head))]
+    lines = [
+        "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip()
+        for line in (head, *body)
+    ]
+    if report.untouched:
+        lines += ["", f"unaffected (no changed file is compiled there): {', '.join(report.untouched)}"]
+    lines += [
+        "",
+        report.reach,
+        f"{report.checks} checks, of which {report.reused} were known from before. {report.limits}",
+    ]
+    return "\n".join(lines).rstrip()
+
+
+def as_json(report: CompileReport) -> dict[str, Any]:
+    """The report as JSON values."""
+    return {
+        "reach": report.reach,
+        "limits": report.limits,
+        "platforms": [asdict(row) for row in report.rows],
+        "untouched": list(report.untouched),
+        "results": [one.model_dump(exclude={"kind", "gate"}) for one in report.results],
+    }
