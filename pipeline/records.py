@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Side = Literal["base", "patched"]
-GateStatus = Literal["pass", "fail", "skipped", "baseline-fails", "error"]
+GateStatus = Literal["pass", "fail", "skipped", "baseline-fails", "error", "flaky", "unsettled"]
 Exercise = Literal["measured", "emulated", "simulated", "compiled", "unaffected", "skipped", "missing"]
 
 
@@ -97,8 +97,23 @@ class CellReach(Record):
     files: list[str]
 
 
+class Repeats(BaseModel):
+    """How often a test was repeated on each side after it had differed, and how often it failed then."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    base_failed: int
+    base_runs: int
+    patched_failed: int
+    patched_runs: int
+
+
 class GateResult(Record):
-    """One check of one gate. ``subject`` is a package, or ``package.Test``; ``detail`` is its output."""
+    """One check of one gate. ``subject`` is a package, or ``package.Test``; ``detail`` is its output.
+
+    Of a test: ``transition`` is what it does on the baseline and with the patch (``pass→fail``), and ``note``
+    the evidence in words. ``package`` has its variant with it (``runtime (race)``). ``own`` is that the
+    series brings it, and ``without`` what it does on the baseline's code. ``stored`` is the day that the
+    baseline's result is from, where it came from the store."""
 
     kind: Literal["gate"] = "gate"
     gate: Literal["compile", "test"]
@@ -109,6 +124,26 @@ class GateResult(Record):
     seconds: float = 0.0
     detail: str = ""
     log: str = ""
+    note: str = ""
+    package: str = ""
+    test: str = ""
+    own: Literal["", "added", "altered"] = ""
+    without: str = ""
+    stored: str = ""
+    repeats: Repeats | None = None
+
+
+class TestsChosen(Record):
+    """The tests of one package (or variant of it) that the gate ran: ``scope`` in words, ``count`` of them.
+    ``stored`` is as in GateResult; ``skipped`` says why none ran."""
+
+    kind: Literal["tests"] = "tests"
+    cell: str
+    package: str
+    scope: str
+    count: int = 0
+    stored: str = ""
+    skipped: str = ""
 
 
 class ToolchainReady(Record):
@@ -291,6 +326,7 @@ AnyRecord = Annotated[
     | PatchApplied
     | CellReach
     | GateResult
+    | TestsChosen
     | ToolchainReady
     | ToolchainCompared
     | OverlayDropped

@@ -12,6 +12,8 @@ from pipeline.records import Side
 SIDES: tuple[Side, Side] = ("base", "patched")
 Recipe = Literal["staged", "overlay"]
 Layout = Literal["fixed", "random"]
+TestScope = Literal["listed", "packages"]
+VariantName = Literal["race", "staticlockranking"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +56,8 @@ class Profile:
     measured before anything is decided; what is open then gets more for ``max_seconds``, and ``max_rounds``
     at most; ``noise_rounds`` go to the noise floor.
     ``layout`` random links both sides anew for every round, with one seed; ``cooldown`` is waited after
-    each pair; ``budget`` is for benchmarks that the series does not name."""
+    each pair; ``budget`` is for benchmarks that the series does not name. ``tests`` are those that the series
+    lists or whole packages, ``variants`` other builds of these that are tested as well."""
 
     name: str
     rounds: int
@@ -68,6 +71,8 @@ class Profile:
     benchmark_timeout: int
     test_timeout: int
     toolchain: Recipe
+    tests: TestScope = "listed"
+    variants: tuple[VariantName, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,10 +135,22 @@ class Toolchain:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Variant:
+    """A way to build and run tests. ``trimmed`` is with -trimpath; ``identity`` is what of the host goes into
+    the bits."""
+
+    name: str = ""
+    flags: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    identity: str = ""
+    trimmed: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
 class TestBinary:
     """A compiled test binary. ``cwd`` is the package's folder in the tree it was built from;
     ``layout_seed`` what its functions were laid out by, 0 for the linker's own order. ``sha256`` is '' for
-    one that lives for a round."""
+    one that lives for a round; ``variant`` names the build, '' for the plain one."""
 
     package: str
     side: Side
@@ -141,6 +158,7 @@ class TestBinary:
     sha256: str
     goroot: Path
     layout_seed: int = 0
+    variant: str = ""
 
     @property
     def cwd(self) -> Path:

@@ -81,6 +81,8 @@ class ProfileEntry(BaseModel):
     benchmark_timeout: Seconds
     test_timeout: Seconds
     toolchain: Literal["staged", "overlay"]
+    tests: Literal["listed", "packages"] = "listed"
+    variants: list[Literal["race", "staticlockranking"]] = []
 
     @model_validator(mode="after")
     def _ordered(self) -> ProfileEntry:

@@ -117,7 +117,7 @@ def ground(request: Request) -> Ground:
         matrix=matrix,
         limits=matrix.thresholds[request.profile],
         base=base,
-        profile=Profile(name=request.profile, **entry.model_dump()),
+        profile=Profile(name=request.profile, **{**entry.model_dump(), "variants": tuple(entry.variants)}),
         cells=cells,
         host=host,
         sources=sources,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.records import BenchmarkRetried, BenchmarksChosen, GateResult
+from pipeline.records import BenchmarkRetried, BenchmarksChosen, GateResult, TestsChosen
 from pipeline.report.benchmarks import BenchmarkRow
 from pipeline.report.machine import MachineReport
 
@@ -12,7 +12,8 @@ from pipeline.report.machine import MachineReport
 @dataclass(frozen=True, kw_only=True)
 class CellReport:
     """One cell: how far it was exercised, its gates and its benchmarks. ``choice`` is what was chosen to be
-    measured, where the series names nothing; ``retried`` are processes that failed once."""
+    measured, where the series names nothing; ``retried`` are processes that failed once; ``tests`` is what
+    the test gate ran."""
 
     id: str
     goos: str
@@ -24,6 +25,7 @@ class CellReport:
     machine: MachineReport | None = None
     choice: BenchmarksChosen | None = None
     retried: tuple[BenchmarkRetried, ...] = ()
+    tests: tuple[TestsChosen, ...] = ()
 
     @property
     def crashing(self) -> tuple[BenchmarkRetried, ...]:

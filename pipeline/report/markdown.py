@@ -10,6 +10,7 @@ from typing import Any
 import jinja2
 
 from pipeline.console import duration
+from pipeline.report import gates
 from pipeline.report.benchmarks import BenchmarkRow, Center
 from pipeline.report.cell import CellReport
 from pipeline.report.model import RunReport
@@ -48,7 +49,12 @@ def _render(report: RunReport, tables: Mapping[str, str]) -> str:
         mark=_MARKS.get(report.verdict, "⚠️"),
         tables={c.id: tables.get(c.id, "") for c in report.cells},
         version=report.source.version if report.source else report.plan["base"],
-        gates=[(cell, gate) for cell in report.cells for gate in cell.gates],
+        gates=[(cell, gate) for cell in report.cells for gate in gates.notable(cell.gates)],
+        tested=[(cell, group) for cell in report.cells for group in gates.groups(cell)],
+        own=[(cell, gate) for cell in report.cells for gate in gates.own(cell)],
+        counted=gates.counted,
+        without=gates.without,
+        result=gates.result,
         center=center,
         interval=interval,
         p_value=p_value,

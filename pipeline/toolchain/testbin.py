@@ -21,10 +21,11 @@ from pipeline.records import Side
 from pipeline.store import Store, file_sha256
 from pipeline.toolchain import trees
 from pipeline.toolchain.build import Builder
-from pipeline.values import GoTree, TestBinary
+from pipeline.values import GoTree, TestBinary, Variant
 
 COMPILE_TIMEOUT = 1800.0
 FLAGS = ("-trimpath",)
+PLAIN = Variant()
 _ERROR = re.compile(r"^(?:\./)?([\w./-]+\.go):(\d+):(?:\d+:)? (.*)$", re.MULTILINE)
 
 
@@ -46,17 +47,26 @@ class Dropped:
 
 
 def compile_one(
-    store: Store, shell: proc.Shell, go: Go, tree: GoTree, side: Side, package: str, tools: str, jobs: int
+    store: Store,
+    shell: proc.Shell,
+    go: Go,
+    tree: GoTree,
+    side: Side,
+    package: str,
+    tools: str,
+    jobs: int,
+    variant: Variant = PLAIN,
 ) -> TestBinary:
     """``go test -c`` of one package. TestBuildError when it does not compile; HostError when the
     machine stopped it."""
     name = f"{package.replace('/', '_')}.test{EXE}"
+    flags = (*(FLAGS if variant.trimmed else ()), *variant.flags)
 
     def build(folder: Path) -> Mapping[str, Any]:
         result = shell.run(
-            f"testbin-{side}-{package.replace('/', '_')}",
-            go.command("test", "-c", f"-p={jobs}", *FLAGS, "-o", folder / name, f"./{package}"),
-            env=go.env(),
+            f"testbin-{side}-{package.replace('/', '_')}{f'-{variant.name}' if variant.name else ''}",
+            go.command("test", "-c", f"-p={jobs}", *flags, "-o", folder / name, f"./{package}"),
+            env=go.env(extra=variant.environment),
             cwd=tree.root / "src",
             timeout=COMPILE_TIMEOUT,
         )
@@ -69,10 +79,17 @@ def compile_one(
             raise TestBuildError(package, result)
         return {"sha256": file_sha256(folder / name)}
 
-    inputs = {"tree": tree.digest, "package": package, "tools": tools, "flags": FLAGS}
+    inputs: dict[str, object] = {"tree": tree.digest, "package": package, "tools": tools, "flags": flags}
+    if variant.name:
+        inputs |= {"environment": dict(variant.environment), "identity": variant.identity}
     entry = store.fill("testbins", inputs, build)
     return TestBinary(
-        package=package, side=side, path=entry.path / name, sha256=str(entry.meta["sha256"]), goroot=tree.root
+        package=package,
+        side=side,
+        path=entry.path / name,
+        sha256=str(entry.meta["sha256"]),
+        goroot=tree.root,
+        variant=variant.name,
     )
 
 

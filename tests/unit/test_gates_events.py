@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from pipeline.gates.events import MAX_OUTPUT, parse
+from pipeline.gates import events
+from pipeline.gates.events import MAX_OUTPUT
 
 M = "\x16"
+
+
+def parse(text: str, *, crashed: bool) -> dict[str, events.TestOutcome]:
+    return dict(events.parse(text, crashed=crashed).outcomes)
+
 
 REAL = f"""\
 {M}=== RUN   TestPass
@@ -35,6 +41,8 @@ def test_outcomes_times_and_output() -> None:
     found = parse(REAL, crashed=True)
     assert {name: one.outcome for name, one in found.items()} == {
         "TestPass": "pass",
+        "TestGroup/one": "pass",
+        "TestGroup/two": "fail",
         "TestGroup": "fail",
         "TestSkip": "skip",
         "TestParallel": "pass",
@@ -107,8 +115,11 @@ def test_a_crash_after_the_last_test_is_not_a_pass() -> None:
     assert "bad sweepgen" in found["TestB"].output
 
 
-def test_an_open_test_of_a_good_process_is_not_charged() -> None:
-    assert parse(f"{M}=== RUN   TestA\n", crashed=False) == {}
+def test_a_process_that_leaves_within_a_test_has_failed_whatever_it_says() -> None:
+    found = events.parse(f"{M}=== RUN   TestA\nbye\n", crashed=False, why="exit status 0")
+    assert found.blamed == "TestA"
+    assert found.outcomes["TestA"].outcome == "fail"
+    assert found.outcomes["TestA"].output == "bye\nthe process ended: exit status 0"
 
 
 def test_nothing_ran() -> None:
