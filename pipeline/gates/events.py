@@ -22,10 +22,14 @@ _EVENT = re.compile(
     r"=== (RUN|CONT|NAME|PAUSE)\s+(\S{0,300})"
     r"|\s*--- (PASS|FAIL|SKIP): (\S{1,300}) \((\d{1,9}(?:\.\d{1,9})?)s\)"
 )
-_DEATH = re.compile(r"(?:panic: |fatal error: |SIG[A-Z]+: |unexpected fault address )[^\n]{0,300}")
+_DEATHS = ("panic: ", "fatal error: ", "unexpected fault address ", "SIGSEGV: ", "SIGQUIT: ", "SIGABRT: ")
 _TIMED_OUT = "panic: test timed out after "
 _RUNNING = re.compile(r"\t\t(\S{1,300}) \((?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9}(?:\.\d{1,9})?)s)?\)")
 _FRAME = re.compile(r"(?:created by )?\S*?\.((?:Test|Fuzz|Example)\w*)(?:[.(]|\sin goroutine|$)")
+# Since Go 1.26 testing puts these around an error's text; where a test prints one of the signs itself through
+# testing, an escape stands before it.
+_ERROR_TEXT = re.compile(r"(?<!\x1b)[\x0e\x0f]")
+_QUOTED = re.compile(r"\x1b(?=[\x0e\x0f\x16])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _OUTCOMES: dict[str, Outcome] = {"PASS": "pass", "FAIL": "fail", "SKIP": "skip"}
 MAX_OUTPUT = 8192
@@ -56,7 +60,7 @@ class Events:
 
 def visible(text: str) -> str:
     """Text with its control characters written out: it may go to a terminal."""
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", _QUOTED.sub("", _ERROR_TEXT.sub("", text)))
 
 
 def top(name: str) -> str:
@@ -68,22 +72,26 @@ class _Tail:
     """The last ``MAX_OUTPUT`` characters of what is added."""
 
     def __init__(self) -> None:
-        self._text = ""
+        self._lines: list[str] = []
+        self._size = 0
 
     def add(self, line: str) -> None:
         if line:
-            self._text += f"{line[-MAX_OUTPUT:]}\n"
-            if len(self._text) > 8 * MAX_OUTPUT:
-                self._text = self._text[-MAX_OUTPUT:]
+            self._lines.append(line[-MAX_OUTPUT:])
+            self._size += len(self._lines[-1]) + 1
+            if self._size > 8 * MAX_OUTPUT:
+                self._lines = ["\n".join(self._lines)[-MAX_OUTPUT:]]
+                self._size = MAX_OUTPUT + 1
 
     def text(self) -> str:
-        return visible(self._text.rstrip("\n"))[-MAX_OUTPUT:]
+        return visible("\n".join(self._lines))[-MAX_OUTPUT:]
 
 
 @dataclass
 class _Death:
     """What was printed since the last event: a dump, if the process died of it."""
 
+    said: _Tail = field(default_factory=_Tail)
     cause: str = ""
     timed_out: bool = False
     running: dict[str, float] = field(default_factory=dict)
@@ -91,8 +99,9 @@ class _Death:
     blocks: int = 0
 
     def read(self, line: str) -> None:
+        self.said.add(line)
         if not self.cause:
-            if _DEATH.fullmatch(line[:320]):
+            if line.startswith(_DEATHS):
                 self.cause, self.timed_out = line[:200].strip(), line.startswith(_TIMED_OUT)
         elif self.timed_out and (found := _RUNNING.fullmatch(line)):
             hours, minutes, seconds = (float(part or 0) for part in found.groups()[1:])
@@ -111,7 +120,7 @@ class _Reader:
         self.ended: dict[str, TestOutcome] = {}
         self.current = ""
         self.last = ""
-        self.stray = _Tail()
+        self.sinks: list[_Tail] = []
         self.death = _Death()
 
     def event(self, found: re.Match[str]) -> None:
@@ -122,6 +131,7 @@ class _Reader:
         elif verb == "PAUSE":
             if name in self.open:
                 self.open[name] = True
+            return
         else:
             self.current = name
             if verb == "RUN" and len(self.tails) < MAX_TESTS:
@@ -129,6 +139,9 @@ class _Reader:
                 self.open[name] = False
             elif verb == "CONT" and name in self.open:
                 self.open[name] = False
+        # What a subtest prints is its test's as well.
+        names = dict.fromkeys((self.current, top(self.current)))
+        self.sinks = [self.tails[name] for name in names if name in self.tails]
 
     def _end(self, name: str, outcome: Outcome, seconds: float) -> None:
         if name not in self.open and name not in self.ended:
@@ -144,12 +157,8 @@ class _Reader:
 
     def line(self, text: str) -> None:
         self.death.read(text)
-        if not self.current:
-            self.stray.add(text)
-            return
-        for name in {self.current, top(self.current)}:
-            if name in self.tails:
-                self.tails[name].add(text)
+        for tail in self.sinks:
+            tail.add(text)
 
     def fail(self, name: str, seconds: float) -> None:
         self.open.pop(name, None)
@@ -215,8 +224,10 @@ def _with_output(reader: _Reader, name: str, blamed: str, why: str) -> TestOutco
         return one
     text = reader.tails[name].text() if name in reader.tails else ""
     if name == blamed:
+        # The dump comes while any test, or none, is the current one.
+        dump = reader.death.said.text() if top(reader.current) != blamed else ""
         ended = f"the process ended: {why}" if why and not reader.death.cause else ""
-        text = "\n".join(part for part in (text, reader.stray.text(), ended) if part)[-MAX_OUTPUT:]
+        text = "\n".join(part for part in (text, dump, ended) if part)[-MAX_OUTPUT:]
     return replace(one, output=text)
 
 

@@ -11,11 +11,11 @@ What that bounds. Let a test fail with probability p on either side, patch or no
 - p by Fisher is at most ``ALPHA`` = 1/200 at one of two looks, after 5 and after 20 repetitions a side. His
   test holds its level for every p, so that is at most 2/200.
 
-Together less than 0.4 % for the worst p. The exact maximum over p, with the early stops below, is lower
-still: tests/unit/test_gates_flaky.py computes it. After 5 repetitions only 5 failures against none are enough
-(1 in 252), after 20 it takes 7 against none (1 in 238). Once seen to differ, a test that the patch makes fail
-half of the time is charged with 94 %, one that fails one time in three with 52 %. What fails on the patched
-side alone and too seldom for that is ``unsettled``, which keeps the run from being a pass.
+Together less than 0.4 % for the worst p. With the early stops below it is 0.04 %, at p = 1/2:
+tests/unit/test_gates_flaky.py computes it over every path. After 5 repetitions only 5 failures against none
+are enough (1 in 252), after 20 it takes 7 against none (1 in 240). Once seen to differ, a test that the patch
+makes fail half of the time is charged with 94 %, one that fails one time in three with 52 %. What fails on the
+patched side alone and too seldom for that is ``unsettled``, which keeps the run from being a pass.
 """
 
 from __future__ import annotations
