@@ -250,7 +250,8 @@ class _Gate:
 def _in_build(batch: Batch, variant: Variant) -> Batch:
     short = batch.short or batch.names is None
     scope = SHORT if batch.names is None else batch.scope
-    return dataclasses.replace(batch, variant=variant, short=short, scope=scope)
+    built = dataclasses.replace(variant, trimmed=batch.variant.trimmed)
+    return dataclasses.replace(batch, variant=built, short=short, scope=scope)
 
 
 def _uncompiled(error: testbin.TestBuildError) -> str:

@@ -33,7 +33,7 @@ _QUOTED = re.compile(r"\x1b(?=[\x0e\x0f\x16])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _OUTCOMES: dict[str, Outcome] = {"PASS": "pass", "FAIL": "fail", "SKIP": "skip"}
 MAX_OUTPUT = 8192
-MAX_TESTS = 20_000
+MAX_TESTS = 50_000
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,8 +14,8 @@ What that bounds. Let a test fail with probability p on either side, patch or no
 Together less than 0.4 % for the worst p. With the early stops below it is 0.04 %, at p = 1/2:
 tests/unit/test_gates_flaky.py computes it over every path. After 5 repetitions only 5 failures against none
 are enough (1 in 252), after 20 it takes 7 against none (1 in 240). Once seen to differ, a test that the patch
-makes fail half of the time is charged with 94 %, one that fails one time in three with 52 %. What fails on the
-patched side alone and too seldom for that is ``unsettled``, which keeps the run from being a pass.
+makes fail half of the time is charged with 94 %, one that fails one time in three with 52 %. What fails on
+the patched side alone and too seldom for that is ``unsettled``, which keeps the run from being a pass.
 """
 
 from __future__ import annotations

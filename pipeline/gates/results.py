@@ -31,7 +31,8 @@ class Place:
 @dataclass(frozen=True, kw_only=True)
 class Compared:
     """Both sides' outcomes and the repetitions. ``stored`` is the day of the baseline's, except for those of
-    ``live``; ``complete`` that the baseline ran all that it has."""
+    ``live``; ``complete`` that the baseline ran all that it has; ``subtests`` are those of either side, by
+    their test."""
 
     old: Outcomes
     new: Outcomes
@@ -40,6 +41,7 @@ class Compared:
     stored: str
     live: Collection[str]
     complete: bool
+    subtests: Mapping[str, Collection[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +54,7 @@ class _Judged:
 def of_test(place: Place, compared: Compared, name: str) -> Iterator[GateResult]:
     """The result of a test, then those of its subtests that it does not speak for."""
     judged = _judge(place, compared, name)
-    subtests = sorted(n for n in compared.old.keys() | compared.new.keys() if n.startswith(f"{name}/"))
+    subtests = sorted(compared.subtests.get(name, ()))
     yield _result(place, compared, name, judged, _subtests(compared, subtests))
     if judged.status in {"fail", "flaky", "unsettled"}:
         return

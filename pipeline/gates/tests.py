@@ -92,6 +92,7 @@ def check(job: Job, store: Store, each: Callable[[GateResult], None]) -> str:
         stored=base.stored,
         live=live | {events.top(name) for name in kinds},
         complete=base.complete,
+        subtests=_subtests(old.keys() | new.keys()),
     )
     place = results.Place(
         cell=job.cell.id,
@@ -122,6 +123,14 @@ def _confirmed(job: Job, old: Outcomes, new: Outcomes) -> tuple[Outcomes, set[st
         if not (_failed(old, name) and "/" in name and _failed(again, events.top(name)))
     }
     return {**old, **sound}, set(both)
+
+
+def _subtests(names: Collection[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in names:
+        if "/" in name:
+            found.setdefault(events.top(name), []).append(name)
+    return found
 
 
 def _failed(found: Outcomes, name: str) -> bool:

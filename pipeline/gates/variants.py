@@ -10,9 +10,7 @@ from pipeline.values import GoTree, Platform, Variant
 
 # As ``go test`` builds: a test of runtime looks for its own source where the compiler found it.
 WHOLE = Variant(trimmed=False)
-LOCK_RANKING = Variant(
-    name="staticlockranking", environment={"GOEXPERIMENT": "staticlockranking"}, trimmed=False
-)
+LOCK_RANKING = Variant(name="staticlockranking", environment={"GOEXPERIMENT": "staticlockranking"})
 # What Go calls when CC is not set; the environment of its processes has no CC.
 _COMPILER = {"darwin": "clang", "freebsd": "clang", "openbsd": "clang"}
 _VERSION_TIMEOUT = 30.0
@@ -28,7 +26,7 @@ def race(shell: proc.Shell, tree: GoTree, host: Platform) -> Variant | str:
     if not any((tree.root / "src/runtime/race" / name).is_file() for name in names):
         return f"Go {tree.version} has no race detector for {host}"
     if host.goos == "darwin":
-        return Variant(name="race", flags=("-race",), trimmed=False)
+        return Variant(name="race", flags=("-race",))
     compiler = _COMPILER.get(host.goos, "gcc")
     found = shutil.which(compiler)
     if found is None:
@@ -43,7 +41,6 @@ def race(shell: proc.Shell, tree: GoTree, host: Platform) -> Variant | str:
         flags=("-race",),
         environment={"CGO_ENABLED": "1"},
         identity=version.stdout,
-        trimmed=False,
     )
 
 
