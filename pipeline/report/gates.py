@@ -61,6 +61,11 @@ def notable(gates: Iterable[GateResult]) -> list[GateResult]:
     return sorted(shown, key=lambda gate: (gate.gate, order.get(gate.status, 3)))
 
 
+def skipped_alike(cell: CellReport) -> list[str]:
+    """The tests that skip themselves on both sides: nobody learned anything from them."""
+    return [gate.subject for gate in cell.gates if gate.transition == "skip→skip" and "/" not in gate.test]
+
+
 def own(cell: CellReport) -> list[GateResult]:
     """The tests that the series itself brings, in the plain build."""
     return [gate for gate in cell.gates if gate.own and "(" not in gate.package]

@@ -52,6 +52,7 @@ def _render(report: RunReport, tables: Mapping[str, str]) -> str:
         gates=[(cell, gate) for cell in report.cells for gate in gates.notable(cell.gates)],
         tested=[(cell, group) for cell in report.cells for group in gates.groups(cell)],
         own=[(cell, gate) for cell in report.cells for gate in gates.own(cell)],
+        alike={cell.id: gates.skipped_alike(cell) for cell in report.cells},
         counted=gates.counted,
         without=gates.without,
         result=gates.result,

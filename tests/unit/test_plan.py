@@ -51,6 +51,8 @@ def test_the_repositorys_own_matrix(project: Path) -> None:
         ("rounds: 8", "rounds: eight", "profiles.quick.rounds: should be a valid integer (found 'eight')"),
         ("benchtime: 100ms", "benchtime: soon", "profiles.quick.benchtime: should be Go's -benchtime"),
         ("toolchain: overlay", "toolchain: none", "profiles.quick.toolchain: "),
+        ("tests: packages", "tests: all", "profiles.rigorous.tests: "),
+        ("variants: [race,", "variants: [msan,", "profiles.rigorous.variants"),
         ("effect: 5%", "effect: 3", "thresholds.quick.effect: should be a percentage such as 3%"),
         ("effect: 5%", "effect: 0%", "should be a percentage"),
         ("goos: windows", "goos: win/dows", "platforms.windows-amd64.goos: should be a GOOS"),
