@@ -25,6 +25,8 @@ from pipeline.values import SIDES, Cell, TestBinary, Variant
 BUDGET = 2
 # Failures told in full in the error; the report has all.
 SHOWN = 20
+LISTED = "the tests that the series lists"
+OWN = "the tests that the series adds or alters"
 WHOLE = "the whole package"
 SHORT = "the whole package, -short"
 
@@ -70,10 +72,8 @@ def batches(plan: Plan, reach: Reach, own: Mapping[str, Mapping[str, Own]]) -> I
             named = plan.series.tests.get(package)
             yield Batch(
                 package=package,
-                scope="the tests that the series lists"
-                if named
-                else "the tests that the series adds or alters",
-                names=named or tuple(own[package]),
+                scope=LISTED if named is not None else OWN,
+                names=tuple(own[package]) if named is None else named,
                 short=False,
                 budget=BUDGET * limit,
             )

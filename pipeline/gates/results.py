@@ -15,6 +15,7 @@ from pipeline.records import GateResult, GateStatus, Repeats
 Own = Literal["added", "altered"]
 _WITHOUT = {"fail": "fails", "pass": "passes", "skip": "is skipped"}
 MAX_SUBTESTS = 50
+SHOWN_BROKEN = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,11 +119,19 @@ def _repeated(kind: Kind, counts: Counts, left: str) -> _Judged:
 
 
 def _subtests(compared: Compared, names: Collection[str]) -> str:
-    """How many subtests only one side has; '' where one of the sides did not run."""
+    """Which subtests fail with the patch alone, and how many only one side has."""
+    broken = [name for name in names if _fails(compared.new, name) and not _fails(compared.old, name)]
+    if broken:
+        more = f" and {len(broken) - SHOWN_BROKEN} more" if len(broken) > SHOWN_BROKEN else ""
+        return f"in {', '.join(broken[:SHOWN_BROKEN])}{more}"
     new = sum(name not in compared.old for name in names)
     gone = sum(name not in compared.new for name in names)
     parts = [f"{count} {word}" for count, word in ((new, "new"), (gone, "gone")) if 0 < count < len(names)]
     return f"subtests: {', '.join(parts)}" if parts else ""
+
+
+def _fails(found: Outcomes, name: str) -> bool:
+    return name in found and found[name].outcome == "fail"
 
 
 def _result(place: Place, compared: Compared, name: str, judged: _Judged, more: str) -> GateResult:

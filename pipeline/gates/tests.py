@@ -51,7 +51,8 @@ def list_functions(
     )
     if not result.ok:
         raise HostError(
-            f"the {binary.side} test binary of {binary.package} cannot list its tests:\n{result.tail}",
+            f"the {binary.side} test binary of {binary.package} cannot list its tests:\n"
+            f"{events.visible(result.tail)}",
             hint=f"the log is {result.log}",
         )
     return tuple(result.stdout.split())

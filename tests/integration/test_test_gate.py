@@ -145,7 +145,9 @@ def test_the_patch_is_charged_with_what_it_breaks_and_with_nothing_else(
         in done.err
     )
     assert "Len() = 0, want 1234" in done.err
-    assert "panic: lost the ring" in gates(done)["container/ring.TestPanics"]["detail"]
+    panics = gates(done)["container/ring.TestPanics"]
+    assert "panic: lost the ring" in panics["detail"]
+    assert panics["note"].endswith("; in TestPanics/deep")
     assert "\x1b" not in done.err + done.summary
     _own_tests_are_told(done)
     _junit_tells_the_same(done)
