@@ -52,11 +52,16 @@ class Counts:
         )
         return ways / comb(runs, failed)
 
-    def __str__(self) -> str:
+    @property
+    def plain(self) -> str:
+        """The counts in words."""
         return (
             f"failed {self.patched_failed} of {self.patched_runs} patched, "
-            f"{self.base_failed} of {self.base_runs} baseline, Fisher p = {self.p:.2g}"
+            f"{self.base_failed} of {self.base_runs} baseline"
         )
+
+    def __str__(self) -> str:
+        return f"{self.plain}, Fisher p = {self.p:.2g}"
 
 
 def judge(counts: Counts, *, over: bool = False) -> Word:

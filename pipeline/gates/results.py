@@ -99,8 +99,8 @@ def _repeated(kind: Kind, counts: Counts, left: str) -> _Judged:
         return _Judged(status="fail", transition="new→fail", note=f"failed {failed} of {runs}")
     if kind == "mended":
         if counts.base_failed < counts.base_runs or counts.patched_failed:
-            return _Judged(status="flaky", transition="flaky", note=f"repeated: {counts}")
-        return _Judged(status="pass", transition="fail→pass", note=f"repeated: {counts}")
+            return _Judged(status="flaky", transition="flaky", note=f"repeated: {counts.plain}")
+        return _Judged(status="pass", transition="fail→pass", note=f"repeated: {counts.plain}")
     word = flaky.judge(counts, over=True)
     note = f"repeated: {counts}"
     if word == "fails":

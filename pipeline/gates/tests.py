@@ -123,7 +123,9 @@ def _confirmed(job: Job, old: Outcomes, new: Outcomes) -> tuple[Outcomes, set[st
         # Of a test that fails again, a subtest that failed once has failed.
         if not (_failed(old, name) and "/" in name and _failed(again, events.top(name)))
     }
-    return {**old, **sound}, set(both)
+    # What could not be asked again excuses nothing either: it is repeated like what never failed there.
+    kept = {name: one for name, one in old.items() if name in again or name not in both}
+    return {**kept, **sound}, set(both)
 
 
 def _subtests(names: Collection[str]) -> dict[str, list[str]]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pipeline.records import GateResult
 from pipeline.report.cell import CellReport
 
-QUIET = frozenset({"pass→pass", "skip→skip"})
+# "not run" is that the time was up on both sides: counted, and no use to be told one by one.
+QUIET = frozenset({"pass→pass", "skip→skip", "not run"})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from pipeline.gates import events
 from pipeline.gates.events import MAX_OUTPUT
 
@@ -237,3 +240,45 @@ def test_many_short_lines_are_kept_by_their_end_alone() -> None:
     output = parse(text, crashed=True)["TestA"].output
     assert len(output) <= MAX_OUTPUT
     assert output.endswith("y\nlast")
+
+
+def test_lines_may_end_as_on_windows() -> None:
+    assert parse(REAL.replace("\n", "\r\n"), crashed=True).keys() == parse(REAL, crashed=True).keys()
+
+
+PIECES = st.sampled_from(
+    [
+        M,
+        "\x1b",
+        "\n",
+        "=== RUN   TestA",
+        "=== RUN   TestA/b",
+        "=== PAUSE TestA",
+        "=== CONT  TestA",
+        "=== NAME  ",
+        "--- PASS: TestA (0.00s)",
+        "--- FAIL: TestA/b (0.00s)",
+        "panic: x",
+        "panic: test timed out after 1s",
+        "\trunning tests:",
+        "\t\tTestA (1s)",
+        "goroutine 1 [running]:",
+        "p.TestA(0x1)",
+        "noise",
+    ]
+)
+
+
+@given(st.lists(PIECES | st.text(max_size=5), max_size=60).map("".join), st.booleans())
+@settings(max_examples=300, deadline=None)
+def test_no_output_breaks_the_reader(text: str, crashed: bool) -> None:
+    found = events.parse(text, crashed=crashed, why="exit status 2")
+    for name, one in found.outcomes.items():
+        assert one.outcome in {"pass", "fail", "skip"}
+        assert len(one.output) <= MAX_OUTPUT
+        assert f"RUN   {name}" in text
+    if found.blamed:
+        assert found.outcomes[found.blamed].outcome == "fail"
+    elif crashed:
+        # Whoever fails must be told: a process that ended badly has a test that failed, or ran none.
+        assert not found.outcomes or any(one.outcome == "fail" for one in found.outcomes.values())

@@ -312,3 +312,16 @@ def test_many_names_are_split_over_command_lines(bench: Bench) -> None:
     assert complete
     assert len(found) == 300
     assert len(bench.ran) == 3
+
+
+def test_a_failure_that_could_not_be_asked_again_excuses_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = execute.run
+
+    def unless_asked_again(*args: Any, tag: str = "", **more: Any) -> tuple[execute.Outcomes, bool]:
+        return ({}, False) if tag == "-confirm" else real(*args, tag=tag, **more)
+
+    monkeypatch.setattr(execute, "run", unless_asked_again)
+    found = bench.check({"TestA": ["fail", *["pass"] * 30]}, {"TestA": "fail"})
+    assert found["TestA"].status == "fail"
