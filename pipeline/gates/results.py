@@ -140,7 +140,7 @@ def _result(place: Place, compared: Compared, name: str, judged: _Judged, more: 
     own = place.own.get(name, "")
     without = ""
     if own:
-        without = "flaky" if judged.status == "flaky" else _WITHOUT[before.outcome] if before else ""
+        without = "is flaky" if judged.status == "flaky" else _WITHOUT[before.outcome] if before else ""
         without = without or ("is not compiled" if name not in place.on_base else "was not run")
     output = after.output if after and after.outcome != "pass" else ""
     if not output and before and before.outcome == "fail":

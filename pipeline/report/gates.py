@@ -72,12 +72,25 @@ def own(cell: CellReport) -> list[GateResult]:
     return [gate for gate in cell.gates if gate.own and "(" not in gate.package]
 
 
-def without(gate: GateResult) -> str:
-    """What a test of the series does without the change, in words, and what that means."""
-    if gate.without == "passes":
-        what = "it does not test it" if gate.own == "added" else "what was altered does not test it"
-        return f"passes without the change: {what}"
-    return f"{gate.without} without the change"
+_WITH = {
+    "pass": "passes",
+    "fail": "fails",
+    "baseline-fails": "fails",
+    "skipped": "is skipped",
+    "flaky": "is flaky",
+    "unsettled": "fails now and then",
+    "error": "was not run",
+}
+
+
+def worth(gate: GateResult) -> str:
+    """What a test of the series does without the change and with it, and what that says of the test."""
+    said = f"{gate.without} without the change, {_WITH[gate.status]} with it"
+    if gate.without == "passes" and gate.status == "pass":
+        return (
+            f"{said}: {'it does not test it' if gate.own == 'added' else 'the alteration does not test it'}"
+        )
+    return said
 
 
 def result(gate: GateResult) -> str:

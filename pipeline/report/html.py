@@ -49,7 +49,7 @@ def render(report: RunReport, tables: Mapping[str, str], logs: Sequence[str]) ->
         notable=gates.notable,
         counted=gates.counted,
         own=gates.own,
-        without=gates.without,
+        worth=gates.worth,
         result=gates.result,
         quiet=gates.QUIET,
         center=markdown.center,

@@ -44,7 +44,7 @@ def _case(gate: GateResult, cell: str) -> junitparser.TestCase:
         reason = junitparser.Skipped(said, gate.status)
         reason.text = _clean(gate.detail)
         case.result = [reason]
-    lines = [gate.transition, gate.note, gates.without(gate) if gate.own else ""]
+    lines = [gate.transition, gate.note, gates.worth(gate) if gate.own else ""]
     lines += [f"baseline result of {gate.stored} from the store"] if gate.stored else []
     if text := "\n".join(line for line in lines if line):
         case.system_out = _clean(text)

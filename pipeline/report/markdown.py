@@ -54,7 +54,7 @@ def _render(report: RunReport, tables: Mapping[str, str]) -> str:
         own=[(cell, gate) for cell in report.cells for gate in gates.own(cell)],
         alike={cell.id: gates.skipped_alike(cell) for cell in report.cells},
         counted=gates.counted,
-        without=gates.without,
+        worth=gates.worth,
         result=gates.result,
         center=center,
         interval=interval,

@@ -171,7 +171,9 @@ def _junit_tells_the_same(done: Outcome) -> None:
     assert {name for name, tags in kinds.items() if tags == ["failure"]} == {"TestBreaks", "TestPanics"}
     assert {name for name, tags in kinds.items() if tags == ["skipped"]} == {"TestFailsAnyway", "TestFlakes"}
     assert "Len() = 0, want 1234" in (cases["TestBreaks"].findtext("failure") or "")
-    assert "fails without the change" in (cases["TestOfTheChange"].findtext("system-out") or "")
+    assert "fails without the change, passes with it" in (
+        cases["TestOfTheChange"].findtext("system-out") or ""
+    )
 
 
 def _the_store_has_the_baseline(cache: Path, release: Path, tmp_path: Path, counter: Path) -> None:

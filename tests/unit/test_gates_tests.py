@@ -266,7 +266,7 @@ def test_the_series_own_tests_on_the_baselines_code(bench: Bench) -> None:
     assert {name: one.without for name, one in found.items()} == {
         "TestFails": "fails",
         "TestPasses": "passes",
-        "TestFlaky": "flaky",
+        "TestFlaky": "is flaky",
         "TestNew": "is not compiled",
     }
     assert found["TestFails"].transition == "fail→pass"

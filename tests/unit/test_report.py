@@ -417,8 +417,8 @@ def test_tests_are_counted_by_transition_and_told_where_they_are_not_quiet() -> 
     assert "baseline results of 2026-11-25 from the store" in summary
     assert "skipped: no gcc" in summary
     assert "Skipped on both sides on here: net.TestSkipped." in summary
-    assert "net.TestPlain on here: passes without the change: it does not test it; pass with it" in summary
-    assert "net.TestMended on here: fails without the change; pass with it" in summary
+    assert "net.TestPlain on here: passes without the change, passes with it: it does not test it" in summary
+    assert "net.TestMended on here: fails without the change, passes with it" in summary
     page = html.render(report, {}, [])
     assert "TestSkipped: skip→skip" in page
     assert "TestPlain: pass→pass" in page
