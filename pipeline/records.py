@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Side = Literal["base", "patched"]
-GateStatus = Literal["pass", "fail", "skipped", "baseline-fails", "error"]
+GateStatus = Literal["pass", "fail", "skipped", "baseline-fails", "error", "flaky", "unsettled"]
 InputForm = Literal["folder", "file", "stdin", "git", "gerrit", "github"]
 Signal = Literal["types", "build", "vet", "tests"]
 Exercise = Literal["measured", "emulated", "simulated", "compiled", "unaffected", "skipped", "missing"]
@@ -179,12 +179,27 @@ class SameBits(Record):
     reason: str = ""
 
 
+class Repeats(BaseModel):
+    """How often a test was repeated on each side after it had differed, and how often it failed then."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    base_failed: int
+    base_runs: int
+    patched_failed: int
+    patched_runs: int
+
+
 class GateResult(Record):
     """One check of one gate. ``subject`` is a package, or ``package.Test``; ``detail`` is its output.
 
     The compile gate also says its ``signal``, the ``platform`` (GOOS/GOARCH; ``cell`` is '' where the matrix
     has none for it), and the ``patch`` with its number that first brings this code there; ``reused`` is that
-    the store knew the result."""
+    the store knew the result.
+
+    Of a test: ``transition`` is what it does on the baseline and with the patch (``pass→fail``), and ``note``
+    the evidence in words. ``package`` has its variant with it (``runtime (race)``). ``own`` is that the
+    series brings it, and ``without`` what it does on the baseline's code. ``stored`` is the day that the
+    baseline's result is from, where it came from the store."""
 
     kind: Literal["gate"] = "gate"
     gate: Literal["compile", "test"]
@@ -200,6 +215,26 @@ class GateResult(Record):
     patch: str = ""
     number: int = 0
     reused: bool = False
+    note: str = ""
+    package: str = ""
+    test: str = ""
+    own: Literal["", "added", "altered"] = ""
+    without: str = ""
+    stored: str = ""
+    repeats: Repeats | None = None
+
+
+class TestsChosen(Record):
+    """The tests of one package (or variant of it) that the gate ran: ``scope`` in words, ``count`` of them.
+    ``stored`` is as in GateResult; ``skipped`` says why none ran."""
+
+    kind: Literal["tests"] = "tests"
+    cell: str
+    package: str
+    scope: str
+    count: int = 0
+    stored: str = ""
+    skipped: str = ""
 
 
 class ToolchainReady(Record):
@@ -386,6 +421,7 @@ AnyRecord = Annotated[
     | SeriesReach
     | SameBits
     | GateResult
+    | TestsChosen
     | ToolchainReady
     | ToolchainCompared
     | OverlayDropped

@@ -15,6 +15,8 @@ Layout = Literal["fixed", "random"]
 Severity = Literal["error", "advice"]
 CommitRules = Severity
 Scope = Literal["none", "host", "cells", "all"]
+TestScope = Literal["listed", "packages"]
+VariantName = Literal["race", "staticlockranking"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +70,9 @@ class Profile:
     at most; ``noise_rounds`` go to the noise floor.
     ``layout`` random links both sides anew for every round, with one seed; ``cooldown`` is waited after
     each pair; ``budget`` is for benchmarks that the series does not name. ``commit_rules`` is what breaking
-    Go's rules for commit messages counts as."""
+    Go's rules for commit messages counts as, ``compile`` what the compile gate checks where. ``tests`` are
+    those that the series lists or whole packages, ``variants`` other builds of these that are tested as
+    well."""
 
     name: str
     rounds: int
@@ -84,6 +88,8 @@ class Profile:
     toolchain: Recipe
     commit_rules: CommitRules = "advice"
     compile: Depth = field(default_factory=Depth)
+    tests: TestScope = "listed"
+    variants: tuple[VariantName, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,10 +187,22 @@ class Toolchain:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Variant:
+    """A way to build and run tests. ``trimmed`` is with -trimpath; ``identity`` is what of the host goes into
+    the bits."""
+
+    name: str = ""
+    flags: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    identity: str = ""
+    trimmed: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
 class TestBinary:
     """A compiled test binary. ``cwd`` is the package's folder in the tree it was built from;
     ``layout_seed`` what its functions were laid out by, 0 for the linker's own order. ``sha256`` is '' for
-    one that lives for a round."""
+    one that lives for a round; ``variant`` names the build, '' for the plain one."""
 
     package: str
     side: Side
@@ -192,6 +210,7 @@ class TestBinary:
     sha256: str
     goroot: Path
     layout_seed: int = 0
+    variant: str = ""
 
     @property
     def cwd(self) -> Path:

@@ -224,6 +224,8 @@ def _show_plan(plan: Plan, options: Options) -> None:
         f"decision  a change counts from {100 * plan.threshold.effect:g} %, no change means within "
         f"±{100 * plan.threshold.margin:g} %; at most {profile.max_seconds} s for what is open",
         *(f"tests     {package}: {', '.join(names)}" for package, names in plan.series.tests.items()),
+        *(["tests     whole packages: those named, and the changed ones"] * (profile.tests == "packages")),
+        *([f"tests     also built with {', '.join(profile.variants)}"] if profile.variants else []),
         *(f"measure   {package}: {', '.join(names)}" for package, names in plan.series.benchmarks.items()),
         "stages    fetch, apply, reach, compile, same bits, toolchain, test binaries, test, benchmarks, "
         "report",

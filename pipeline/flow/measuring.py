@@ -38,13 +38,16 @@ from pipeline.values import SIDES, Cell, GoTree
 @dataclass(frozen=True, kw_only=True)
 class Sides:
     """Both sides of the native cell, ready to run. ``base`` is the release as it is; ``tested`` are the
-    changed packages that have tests here."""
+    changed packages that have tests here. ``trees`` are what the binaries were built from, and ``tools`` the
+    digests of what built them."""
 
     binaries: Binaries
     go: Mapping[Side, Go]
     base: GoTree
     patched: PatchedTree
     tested: tuple[str, ...]
+    trees: Mapping[Side, GoTree]
+    tools: Mapping[Side, str]
 
 
 def run(context: Context, cell: Cell, sides: Sides) -> None:

@@ -15,13 +15,12 @@ from pipeline.flow import (
     proofs,
     reaching,
     samebits,
+    testing,
 )
 from pipeline.flow.context import Context
 from pipeline.flow.measuring import Sides
-from pipeline.gates import tests as test_gate
 from pipeline.patch.reach import Reach
 from pipeline.records import (
-    GateResult,
     LintFinding,
     OverlayDropped,
     SourceFetched,
@@ -29,7 +28,7 @@ from pipeline.records import (
 )
 from pipeline.toolchain import build, testbin, trees
 from pipeline.toolchain.trees import PatchedTree
-from pipeline.values import Cell, GoTree, Toolchain
+from pipeline.values import GoTree, Toolchain
 
 
 def execute(context: Context) -> None:
@@ -46,7 +45,7 @@ def execute(context: Context) -> None:
     native = next((cell for cell in context.plan.cells if cell.native), None)
     if native is not None and reached.of(native).files:
         sides = build_tests(context, builder, patched, toolchain, reached.of(native))
-        run_tests(context, native, sides)
+        testing.run(context, builder, native, sides, reached.of(native))
         measuring.run(context, native, sides)
     concluding.conclude(context, reached)
 
@@ -143,7 +142,7 @@ def build_tests(
     """Test binaries of both sides for the packages that the series' tests and benchmarks are in. Where it
     names no benchmarks, those to choose from are in the changed packages."""
     series = context.plan.series
-    packages = sorted({*series.tests, *(series.benchmarks or reach.tested)})
+    packages = sorted({*testing.packages(context.plan, reach), *(series.benchmarks or reach.tested)})
     # A compiler that the series changed must compile the patched side; the release's gives the same
     # code otherwise, and its build cache is warm.
     own = toolchain.own_tools
@@ -162,47 +161,6 @@ def build_tests(
         base=builder.base,
         patched=patched,
         tested=reach.tested,
+        trees={"base": old.tree, "patched": tree},
+        tools={"base": builder.base.digest, "patched": tools},
     )
-
-
-def run_tests(context: Context, cell: Cell, sides: Sides) -> None:
-    """The test gate; PatchError names the tests that fail by the patch."""
-    if context.finished("test"):
-        return
-    failed: list[GateResult] = []
-
-    def each(result: GateResult) -> None:
-        context.ledger.append(result)
-        if result.status == "fail":
-            failed.append(result)
-
-    with context.stage("test"):
-        tests = context.plan.series.tests
-        for number, (package, names) in enumerate(tests.items(), 1):
-            context.progress.step(f"{package}: {len(names)} tests on both sides", number, len(tests))
-            pair = test_gate.Pair(
-                patched=sides.binaries["patched"][package], base=sides.binaries["base"][package], go=sides.go
-            )
-            present = test_gate.list_functions(context.shell, pair.patched, sides.go["patched"])
-            test_gate.require(package, names, present, "tests")
-            on_base = test_gate.list_functions(context.shell, pair.base, sides.go["base"])
-            test_gate.check(
-                context.shell,
-                cell=cell,
-                pair=pair,
-                names=names,
-                on_base=on_base,
-                timeout=context.plan.profile.test_timeout,
-                each=each,
-            )
-        if failed:
-            shown = "\n".join(f"{one.subject} ({one.transition})\n{_indent(one.detail)}" for one in failed)
-            raise PatchError(
-                f"the patch fails {len(failed)} test{'s' if len(failed) > 1 else ''} on {cell.id}: "
-                f"{', '.join(one.subject for one in failed)}\n{shown}",
-                hint=f"log: {context.shell.logs / failed[0].log}",
-            )
-
-
-def _indent(text: str) -> str:
-    return "\n".join(f"    {line}" for line in text.splitlines()[-12:])

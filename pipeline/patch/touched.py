@@ -1,4 +1,4 @@
-"""Which benchmarks a series itself adds or alters, by the text of its test files on both sides.
+"""Which benchmarks and tests a series itself adds or alters, by the text of its test files on both sides.
 
 Go's grammar is needed only as far as its tokens: what is a comment or a literal, and where braces close.
 """
@@ -30,13 +30,18 @@ _OPAQUE = re.compile(
 _PLACE = re.compile(
     r"\bfunc\s+(?P<name>Benchmark\w*)\s*\(\s*(?:\w+\s*)?\*\s*(?:\w+\s*\.\s*)?B\s*,?\s*\)\s*\{|[{}]"
 )
+# The same for what -test.run runs; an example has no parameter.
+_TEST_PLACE = re.compile(
+    r"\bfunc\s+(?P<name>(?:Test|Fuzz|Example)\w*)"
+    r"\s*\(\s*(?:(?:\w+\s*)?\*\s*(?:\w+\s*\.\s*)?[TF]\s*,?\s*)?\)\s*\{|[{}]"
+)
 # The texts of every function of one name: files for different platforms may each hold one.
 _Functions = dict[str, list[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Touched:
-    """Benchmarks that only the patched side has, and those whose own text differs; by name."""
+    """Functions that only the patched side has, and those whose own text differs; by name."""
 
     added: tuple[str, ...]
     altered: tuple[str, ...]
@@ -44,11 +49,18 @@ class Touched:
 
 def is_benchmark(name: str) -> bool:
     """Go's rule for names: ``Benchmark``, then nothing or anything but a lower-case letter."""
-    if not re.fullmatch(r"Benchmark\w*", name):
-        return False
-    rest = name.removeprefix("Benchmark")
+    return name.startswith("Benchmark") and _is_called_by_testing(name)
+
+
+def is_test(name: str) -> bool:
+    """The same for what ``-test.run`` runs: tests, fuzz tests and examples."""
+    return name.startswith(("Test", "Fuzz", "Example")) and _is_called_by_testing(name)
+
+
+def _is_called_by_testing(name: str) -> bool:
+    found = re.fullmatch(r"(?:Benchmark|Test|Fuzz|Example)(\w*)", name)
     # The category and not islower(), which calls more lower-case than Go does.
-    return not rest or unicodedata.category(rest[0]) != "Ll"
+    return found is not None and (not found[1] or unicodedata.category(found[1][0]) != "Ll")
 
 
 def benchmarks(before: str, after: str) -> Touched:
@@ -57,11 +69,27 @@ def benchmarks(before: str, after: str) -> Touched:
     return _compare(_functions([before]), _functions([after]))
 
 
+def tests(before: str, after: str) -> Touched:
+    """The same for tests, fuzz tests and examples."""
+    return _compare(_functions([before], _TEST_PLACE), _functions([after], _TEST_PLACE))
+
+
 def of_series(base_root: Path, patched_root: Path, changed: Sequence[str]) -> dict[str, Touched]:
-    """The same for the changed test files of each package, by import path.
+    """The benchmarks of the changed test files of each package, by import path.
 
     Per package and not per file: a benchmark that moves to another file is neither added nor altered.
     """
+    return _of_series(base_root, patched_root, changed, _PLACE)
+
+
+def tests_of_series(base_root: Path, patched_root: Path, changed: Sequence[str]) -> dict[str, Touched]:
+    """The same for tests, fuzz tests and examples."""
+    return _of_series(base_root, patched_root, changed, _TEST_PLACE)
+
+
+def _of_series(
+    base_root: Path, patched_root: Path, changed: Sequence[str], place: re.Pattern[str]
+) -> dict[str, Touched]:
     files: dict[str, list[str]] = {}
     for name in sorted(set(changed)):
         if _is_compiled_test(name):
@@ -69,8 +97,8 @@ def of_series(base_root: Path, patched_root: Path, changed: Sequence[str]) -> di
                 files.setdefault(package, []).append(name)
     return {
         package: _compare(
-            _functions(_text(base_root / name) for name in names),
-            _functions(_text(patched_root / name) for name in names),
+            _functions((_text(base_root / name) for name in names), place),
+            _functions((_text(patched_root / name) for name in names), place),
         )
         for package, names in sorted(files.items())
     }
@@ -97,20 +125,20 @@ def _compare(before: Mapping[str, Sequence[str]], after: Mapping[str, Sequence[s
     )
 
 
-def _functions(sources: Iterable[str]) -> _Functions:
-    """The benchmark functions of some files, each from its ``func`` to its closing brace."""
+def _functions(sources: Iterable[str], heads: re.Pattern[str] = _PLACE) -> _Functions:
+    """The benchmarks (or what else ``heads`` finds) of some files, from ``func`` to their closing braces."""
     found: _Functions = {}
     for source in sources:
         code = _OPAQUE.sub(lambda token: " " * len(token[0]), source)
         depth, start, name = 0, 0, ""
-        for place in _PLACE.finditer(code):
+        for place in heads.finditer(code):
             if place[0] == "}":
                 depth = max(depth - 1, 0)
                 if name and not depth:
                     found.setdefault(name, []).append(source[start : place.end()])
                     name = ""
                 continue
-            if not depth and place["name"] and is_benchmark(place["name"]):
+            if not depth and place["name"] and _is_called_by_testing(place["name"]):
                 start, name = place.start(), place["name"]
             depth += 1
     return found

@@ -95,6 +95,8 @@ class ProfileEntry(BaseModel):
     toolchain: Literal["staged", "overlay"]
     commit_rules: CommitRules = "advice"
     compile: DepthEntry = DepthEntry()
+    tests: Literal["listed", "packages"] = "listed"
+    variants: list[Literal["race", "staticlockranking"]] = []
 
     @model_validator(mode="after")
     def _ordered(self) -> ProfileEntry:

@@ -135,7 +135,8 @@ def ground(request: Request) -> Ground:
         profile=Profile(
             name=request.profile,
             compile=Depth(**entry.compile.model_dump()),
-            **entry.model_dump(exclude={"compile"}),
+            variants=tuple(entry.variants),
+            **entry.model_dump(exclude={"compile", "variants"}),
         ),
         cells=cells,
         host=host,

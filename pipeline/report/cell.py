@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.records import BenchmarkRetried, BenchmarksChosen, GateResult, SameBits
+from pipeline.records import BenchmarkRetried, BenchmarksChosen, GateResult, SameBits, TestsChosen
 from pipeline.report.benchmarks import BenchmarkRow
 from pipeline.report.machine import MachineReport
 
@@ -13,7 +13,8 @@ from pipeline.report.machine import MachineReport
 class CellReport:
     """One cell: how far it was exercised, its gates and its benchmarks. ``choice`` is what was chosen to be
     measured, where the series names nothing; ``retried`` are processes that failed once; ``same_bits`` is
-    the comparison of both sides' binaries, where no changed file is compiled."""
+    the comparison of both sides' binaries, where no changed file is compiled; ``tests`` is what the test gate
+    ran."""
 
     id: str
     goos: str
@@ -26,6 +27,7 @@ class CellReport:
     choice: BenchmarksChosen | None = None
     retried: tuple[BenchmarkRetried, ...] = ()
     same_bits: SameBits | None = None
+    tests: tuple[TestsChosen, ...] = ()
 
     @property
     def crashing(self) -> tuple[BenchmarkRetried, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import jinja2
 
 from pipeline.console import duration
-from pipeline.report import markdown
+from pipeline.report import gates, markdown
 from pipeline.report.benchmarks import BenchmarkRow
 from pipeline.report.compiling import TITLES
 from pipeline.report.model import RunReport
@@ -48,6 +48,13 @@ def render(report: RunReport, tables: Mapping[str, str], logs: Sequence[str]) ->
         benchstat_p=markdown.benchstat_p,
         machine_lines=markdown.machine_lines,
         unclean=markdown.unclean(report),
+        groups=gates.groups,
+        notable=gates.notable,
+        counted=gates.counted,
+        own=gates.own,
+        worth=gates.worth,
+        result=gates.result,
+        quiet=gates.QUIET,
         center=markdown.center,
         plots={cell.id: _plot(report, cell.benchmarks) for cell in report.cells},
         width=PLOT_WIDTH,

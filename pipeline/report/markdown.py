@@ -11,6 +11,7 @@ import jinja2
 
 from pipeline.console import duration
 from pipeline.records import HunkPlaced, PatchApplied
+from pipeline.report import gates
 from pipeline.report.benchmarks import BenchmarkRow, Center
 from pipeline.report.cell import CellReport
 from pipeline.report.compiling import TITLES
@@ -50,8 +51,14 @@ def _render(report: RunReport, tables: Mapping[str, str]) -> str:
         mark=_MARKS.get(report.verdict, "⚠️"),
         tables={c.id: tables.get(c.id, "") for c in report.cells},
         version=report.source.version if report.source else report.plan["base"],
-        gates=[(cell, gate) for cell in report.cells for gate in cell.gates if gate.gate != "compile"],
+        gates=[(cell, gate) for cell in report.cells for gate in gates.notable(cell.gates)],
         titles=TITLES,
+        tested=[(cell, group) for cell in report.cells for group in gates.groups(cell)],
+        own=[(cell, gate) for cell in report.cells for gate in gates.own(cell)],
+        alike={cell.id: gates.skipped_alike(cell) for cell in report.cells},
+        counted=gates.counted,
+        worth=gates.worth,
+        result=gates.result,
         center=center,
         interval=interval,
         p_value=p_value,

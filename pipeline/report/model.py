@@ -29,9 +29,10 @@ from pipeline.records import (
     SeriesRead,
     SourceFetched,
     StageEnded,
+    TestsChosen,
     ToolchainReady,
 )
-from pipeline.report import compiling, machine, verdict
+from pipeline.report import compiling, gates, machine, verdict
 from pipeline.report.benchmarks import BenchmarkRow, rows
 from pipeline.report.cell import CellReport
 from pipeline.report.compiling import CompileReport
@@ -128,7 +129,9 @@ def _cell(
     entry: Mapping[str, Any], records: Sequence[Record], bench: Mapping[str, str], started: RunStarted
 ) -> CellReport:
     name = str(entry["id"])
-    gates = {(r.gate, r.subject, r.signal, r.number): r for r in _of(records, GateResult) if r.cell == name}
+    found_gates = {
+        (r.gate, r.subject, r.signal, r.number): r for r in _of(records, GateResult) if r.cell == name
+    }
     screened = [r for r in _of(records, Screened) if r.cell == name]
     lost = [r for r in _of(records, BenchmarkLost) if r.cell == name]
     exercise, reason = _exercise(name, records)
@@ -142,7 +145,7 @@ def _cell(
         goarch=str(entry["goarch"]),
         exercise=exercise,
         reason=reason,
-        gates=tuple(gates.values()),
+        gates=tuple(found_gates.values()),
         benchmarks=(*found, *_absent(plan, choice, found)) if exercise == "measured" else found,
         machine=machine.build(
             [r for r in _of(records, MachineChecked) if r.cell == name],
@@ -151,6 +154,7 @@ def _cell(
         choice=choice,
         same_bits=next((r for r in reversed(_of(records, SameBits)) if r.cell == name), None),
         retried=tuple(r for r in _of(records, BenchmarkRetried) if r.cell == name),
+        tests=tuple({r.package: r for r in _of(records, TestsChosen) if r.cell == name}.values()),
     )
 
 
@@ -247,6 +251,7 @@ def _cell_json(cell: CellReport) -> dict[str, Any]:
         "exercise": cell.exercise,
         "reason": cell.reason,
         "gates": [gate.model_dump(exclude={"kind", "cell"}) for gate in cell.gates],
+        "tests": [dataclasses.asdict(group) for group in gates.groups(cell)],
         "benchmarks": [dataclasses.asdict(row) for row in cell.benchmarks],
         "machine": _machine_json(cell.machine) if cell.machine else None,
         "retried": [one.model_dump(exclude={"kind", "cell"}) for one in cell.retried],

@@ -101,6 +101,7 @@ def _unclear(cells: Sequence[CellReport]) -> Decision | None:
     unclear = [row for row in found if row.verdict == "inconclusive"]
     lost = [row for row in found if row.verdict == "missing"]
     broken = [gate for _, gate in gates if gate.status == "error"]
+    unsettled = [gate for _, gate in gates if gate.status == "unsettled"]
     missing = [cell.id for cell in cells if cell.exercise == "missing"]
     # What vet or the linker says of both sides is shown; a platform where neither builds is not checked.
     stuck = list(
@@ -115,6 +116,7 @@ def _unclear(cells: Sequence[CellReport]) -> Decision | None:
     parts = [_open(unclear, len(found))] if unclear else []
     parts += [_missing(lost)] if lost else []
     parts += [_crashing(cells)] if any(cell.crashing for cell in cells) else []
+    parts += [_unsettled(unsettled)] if unsettled else []
     parts += [f"{len(broken)} gate checks could not run"] if broken else []
     parts += [f"cells did not report: {', '.join(missing)}"] if missing else []
     parts += [f"neither side compiles on {', '.join(stuck)}"] if stuck else []
@@ -124,6 +126,8 @@ def _unclear(cells: Sequence[CellReport]) -> Decision | None:
     step = _quieter(cells)
     if any(cell.crashing for cell in cells):
         step = "Find out why the patched side fails now and then: the logs are named below."
+    elif unsettled:
+        step = "Find out why a test fails with the patch now and then: its output is in the report."
     elif lost:
         step = "Read below why what is missing gave no number; running again does not mend that."
     elif not unclear:
@@ -155,6 +159,11 @@ def _crashing(cells: Sequence[CellReport]) -> str:
     )
 
 
+def _unsettled(gates: Sequence[GateResult]) -> str:
+    more = f" and {len(gates) - 1} more" if len(gates) > 1 else ""
+    return f"{gates[0].subject}{more} failed on the patched side alone, too seldom to tell why"
+
+
 def _missing(lost: Sequence[BenchmarkRow]) -> str:
     more = f", and {len(lost) - 1} more" if len(lost) > 1 else ""
     are = "1 comparison is missing" if len(lost) == 1 else f"{len(lost)} comparisons are missing"
@@ -179,7 +188,12 @@ def _nothing_passed(tests: Sequence[GateResult]) -> list[str]:
     return [f"no test passed ({_count_tests(tests)})"]
 
 
-_TEST_WORDS = {"pass": "pass", "skipped": "are skipped", "baseline-fails": "fail on the baseline too"}
+_TEST_WORDS = {
+    "pass": "pass",
+    "skipped": "are skipped",
+    "baseline-fails": "fail on the baseline too",
+    "flaky": "are flaky on both sides",
+}
 
 
 def _count_tests(tests: Sequence[GateResult]) -> str:

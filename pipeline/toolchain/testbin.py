@@ -21,10 +21,11 @@ from pipeline.records import Side
 from pipeline.store import file_sha256
 from pipeline.toolchain import trees
 from pipeline.toolchain.build import Builder
-from pipeline.values import GoTree, Platform, TestBinary
+from pipeline.values import GoTree, Platform, TestBinary, Variant
 
 COMPILE_TIMEOUT = 1800.0
 FLAGS = ("-trimpath",)
+PLAIN = Variant()
 _ERROR = re.compile(r"^(?:\./)?([\w./-]+\.go):(\d+):(?:\d+:)? (.*)$", re.MULTILINE)
 
 
@@ -53,18 +54,20 @@ def compile_one(
     package: str,
     tools: str,
     target: Platform | None = None,
+    variant: Variant = PLAIN,
 ) -> TestBinary:
-    """``go test -c`` of one package, for this host or ``target``. TestBuildError when it does not compile;
-    HostError when the machine stopped it."""
+    """``go test -c`` of one package, for this host or ``target``, or in a ``variant`` for this host.
+    TestBuildError when it does not compile; HostError when the machine stopped it."""
     flat = package.replace("/", "_")
     name = f"{flat}.test{executable(target)}"
     log = f"testbin-{side}-{flat}" + (f"-{target.goos}-{target.goarch}" if target else "")
+    flags = (*(FLAGS if variant.trimmed else ()), *variant.flags)
 
     def build(folder: Path) -> Mapping[str, Any]:
         result = builder.shell.run(
-            log,
-            go.command("test", "-c", f"-p={builder.jobs}", *FLAGS, "-o", folder / name, f"./{package}"),
-            env=go.env(target),
+            f"{log}-{variant.name}" if variant.name else log,
+            go.command("test", "-c", f"-p={builder.jobs}", *flags, "-o", folder / name, f"./{package}"),
+            env=go.env(target, extra=variant.environment),
             cwd=tree.root / "src",
             timeout=COMPILE_TIMEOUT,
         )
@@ -77,10 +80,19 @@ def compile_one(
             raise TestBuildError(package, result)
         return {"sha256": file_sha256(folder / name)}
 
-    inputs = {"tree": tree.digest, "package": package, "tools": tools, "flags": FLAGS}
-    entry = builder.store.fill("testbins", inputs | ({"target": str(target)} if target else {}), build)
+    inputs: dict[str, object] = {"tree": tree.digest, "package": package, "tools": tools, "flags": flags}
+    if target:
+        inputs["target"] = str(target)
+    if variant.name:
+        inputs |= {"environment": dict(variant.environment), "identity": variant.identity}
+    entry = builder.store.fill("testbins", inputs, build)
     return TestBinary(
-        package=package, side=side, path=entry.path / name, sha256=str(entry.meta["sha256"]), goroot=tree.root
+        package=package,
+        side=side,
+        path=entry.path / name,
+        sha256=str(entry.meta["sha256"]),
+        goroot=tree.root,
+        variant=variant.name,
     )
 
 

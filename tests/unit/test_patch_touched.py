@@ -220,3 +220,27 @@ def test_code_that_is_no_go_hides_nothing_that_follows() -> None:
     assert touched.benchmarks("", "}\n}\n" + A).added == ("BenchmarkA",)
     assert touched.benchmarks("", "func f() {\n" + A + "}\n" + A.replace("A(", "B(")).added == ("BenchmarkB",)
     assert touched.benchmarks("", "var x = '\n" + A).added == ("BenchmarkA",)
+
+
+def test_tests_examples_and_fuzz_tests_are_found_like_benchmarks() -> None:
+    before = "func TestA(t *testing.T) { f() }\nfunc ExampleA() {\n\tf()\n}\n"
+    after = before.replace("f() }", "g() }") + "func FuzzA(f *testing.F) {}\nfunc TestMain(m *testing.M) {}\n"
+    after += (
+        "func Testing(t *testing.T) {}\nfunc (x T) TestB(t *testing.T) {}\nfunc BenchmarkA(b *testing.B) {}\n"
+    )
+    assert touched.tests(before, after) == Touched(added=("FuzzA",), altered=("TestA",))
+    assert touched.benchmarks(before, after) == Touched(added=("BenchmarkA",), altered=())
+
+
+def test_what_test_run_runs() -> None:
+    names = ("TestA", "Test", "Test1", "TestÄ", "ExampleRing_Len", "FuzzA")
+    assert all(map(touched.is_test, names))
+    assert not any(map(touched.is_test, ("BenchmarkA", "Testing", "testA", "Fuzzy", "ok", "TestA/sub")))
+
+
+def test_the_tests_of_a_series_by_package(tmp_path: Path) -> None:
+    for side, text in (("base", ""), ("patched", "func TestA(t *testing.T) {}\n")):
+        (tmp_path / side / "src/net").mkdir(parents=True)
+        (tmp_path / side / "src/net/x_test.go").write_text(f"package net\n{text}")
+    found = touched.tests_of_series(tmp_path / "base", tmp_path / "patched", ["src/net/x_test.go"])
+    assert found == {"net": Touched(added=("TestA",), altered=())}

@@ -53,6 +53,8 @@ def test_the_repositorys_own_matrix(project: Path) -> None:
         ("toolchain: overlay", "commit_rules: fatal", "profiles.quick.commit_rules: "),
         ("types: all, build: cells", "types: some, build: cells", "profiles.quick.compile.types: should be"),
         ("build: cells", "built: cells", "profiles.quick.compile.built: unknown key; did you mean build"),
+        ("tests: packages", "tests: all", "profiles.rigorous.tests: "),
+        ("variants: [race,", "variants: [msan,", "profiles.rigorous.variants"),
         ("effect: 5%", "effect: 3", "thresholds.quick.effect: should be a percentage such as 3%"),
         ("effect: 5%", "effect: 0%", "should be a percentage"),
         ("goos: windows", "goos: win/dows", "platforms.windows-amd64.goos: should be a GOOS"),

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from pipeline import records
 from pipeline.errors import ExitCode
 from pipeline.records import (
     BenchmarkLost,
@@ -485,6 +486,96 @@ def test_junit_is_well_formed_whatever_a_test_prints() -> None:
     (failure,) = root.iter("failure")
     assert "]]> & <b>" in (failure.text or "")
     assert "\x1b" not in (failure.text or "")
+
+
+def one_test(transition: str, status: GateStatus = "pass", test: str = "TestA", **more: Any) -> GateResult:
+    package = more.pop("package", "net")
+    return gate(
+        status, subject=f"{package}.{test}", package=package, test=test, transition=transition, **more
+    )
+
+
+TESTED = (
+    records.TestsChosen(cell="here", package="net", scope="the whole package", count=6, stored="2026-11-25"),
+    records.TestsChosen(cell="here", package="race", scope="the same", skipped="no gcc | here"),
+    one_test("pass→pass", test="TestPlain", own="added", without="passes", stored="2026-11-25"),
+    one_test("skip→skip", "skipped", test="TestSkipped", detail="needs root"),
+    one_test("fail→pass", test="TestMended", own="added", without="fails", note="repeated"),
+    one_test("fail→fail", "baseline-fails", test="TestKnown", detail="old"),
+    one_test("flaky", "flaky", test="TestFlaky", note="on both sides"),
+    one_test("fail→fail", "baseline-fails", test="TestKnown/sub"),
+)
+
+
+def test_tests_are_counted_by_transition_and_told_where_they_are_not_quiet() -> None:
+    report = build(*TESTED, ended(), DONE)
+    net, race = model.as_json(report)["cells"][0]["tests"]
+    assert net["counts"] == {"pass→pass": 1, "skip→skip": 1, "fail→pass": 1, "fail→fail": 1, "flaky": 1}
+    assert race["skipped"] == "no gcc | here"
+    summary = markdown.render(report, {}).replace("\\", "")
+    rows = [line for line in summary.splitlines() if line.startswith("| test |")]
+    assert [re.findall(r"net\.Test\w+(?:/sub)?", row) for row in rows] == [
+        ["net.TestMended"],
+        ["net.TestKnown"],
+        ["net.TestFlaky"],
+        ["net.TestKnown/sub"],
+    ]
+    assert "baseline results of 2026-11-25 from the store" in summary
+    assert "skipped: no gcc" in summary
+    assert "Skipped on both sides on here: net.TestSkipped." in summary
+    assert "net.TestPlain on here: passes without the change, passes with it: it does not test it" in summary
+    assert "net.TestMended on here: fails without the change, passes with it" in summary
+    page = html.render(report, {}, [])
+    assert "TestSkipped: skip→skip" in page
+    assert "TestPlain: pass→pass" in page
+
+
+def test_what_failed_is_told_first() -> None:
+    report = build(*TESTED, one_test("pass→fail", "fail", test="TestBroken"), ended(), DONE)
+    rows = [line for line in markdown.render(report, {}).splitlines() if line.startswith("| test |")]
+    assert "TestBroken" in rows[0]
+
+
+def test_a_test_that_failed_on_one_side_alone_too_seldom_is_no_pass() -> None:
+    report = build(*TESTED, one_test("unsettled", "unsettled", test="TestRare"), CALM, ended(), DONE)
+    assert outcome(report) == ("inconclusive", ExitCode.INCONCLUSIVE)
+    assert "net.TestRare failed on the patched side alone" in report.headline
+    flaky = build(*TESTED, CALM, ended(), DONE, file=bench(0.0))
+    assert outcome(flaky) == ("pass", ExitCode.PASS)
+    assert "1 are flaky on both sides" in flaky.headline
+
+
+def test_junit_has_a_case_for_every_test_in_the_usual_form() -> None:
+    broken = one_test("pass→fail", "fail", test="TestBroken", detail="got 1", note="5 of 5")
+    stuck = one_test("pass→not run", "error", test="TestStuck")
+    root = ET.fromstring(junit.render(build(*TESTED, broken, stuck, gate(gate="compile"), ended(), DONE)))  # noqa: S314  # our own text
+    assert root.tag == "testsuites"
+    (suite,) = root
+    assert (suite.tag, suite.get("name")) == ("testsuite", "here")
+    cases = list(suite)
+    assert {case.tag for case in cases} == {"testcase"}
+    counts = {
+        kind: sum(case.find(kind) is not None for case in cases) for kind in ("failure", "error", "skipped")
+    }
+    assert suite.get("tests") == str(len(cases)) == "9"
+    assert {kind: int(suite.get(f"{kind}s", suite.get(kind, "")) or 0) for kind in counts} == counts
+    assert counts == {"failure": 1, "error": 1, "skipped": 4}
+    by_name = {case.get("name"): case for case in cases}
+    for case in cases:
+        assert float(case.get("time", "")) >= 0
+        # At most one outcome, and it comes before what was printed: the order of the schema.
+        kinds = [child.tag for child in case]
+        assert kinds in (
+            [],
+            ["system-out"],
+            *([kind] for kind in counts),
+            *([k, "system-out"] for k in counts),
+        )
+        assert all(child.get("message") and child.get("type") for child in case if child.tag in counts)
+    assert by_name["TestBroken"].get("classname") == "net"
+    assert by_name["TestBroken"].findtext("failure") == "got 1"
+    assert by_name["TestSkipped"].findtext("skipped") == "needs root"
+    assert "pass→pass" in (by_name["TestPlain"].findtext("system-out") or "")
 
 
 def test_metrics_can_be_parsed() -> None:

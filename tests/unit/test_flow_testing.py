@@ -1,0 +1,132 @@
+"""Which tests the stage runs: by profile, by what the series names, and by what this host can build."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipeline import proc, values
+from pipeline.flow import testing
+from pipeline.flow.testing import Batch
+from pipeline.gates import variants
+from pipeline.patch.reach import Reach
+from pipeline.plan import plan as room
+from pipeline.plan.plan import Plan, Request, make
+from pipeline.values import Platform, Variant
+
+ROOT = Path(__file__).resolve().parents[2]
+LINUX = Platform(goos="linux", goarch="amd64")
+REACH = Reach(
+    platform=LINUX,
+    packages=("internal/poll", "runtime"),
+    test_packages=("net",),
+    tested=("internal/poll", "net", "runtime"),
+    files=(),
+)
+
+
+def plan(monkeypatch: pytest.MonkeyPatch, profile: str, tests: dict[str, tuple[str, ...]]) -> Plan:
+    monkeypatch.setattr(room, "host_platform", lambda: LINUX)
+    found = make(Request(root=ROOT, profile=profile))
+    return dataclasses.replace(found, series=dataclasses.replace(found.series, tests=tests))
+
+
+def told(batches: list[Batch]) -> dict[str, tuple[str, object, bool, bool]]:
+    return {one.package: (one.scope, one.names, one.short, one.variant.trimmed) for one in batches}
+
+
+@pytest.mark.parametrize("profile", ["quick", "standard"])
+def test_the_series_list(monkeypatch: pytest.MonkeyPatch, profile: str) -> None:
+    named = plan(monkeypatch, profile, {"os": ("TestX",)})
+    assert told(list(testing.batches(named, REACH, {"net": {"TestNew": "added"}}))) == {
+        "os": ("the tests that the series lists", ("TestX",), False, True)
+    }
+    assert testing.packages(named, REACH) == {"os"}
+
+
+def test_whole_packages_those_named_and_those_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = told(list(testing.batches(plan(monkeypatch, "rigorous", {"os": ("TestX",)}), REACH, {})))
+    assert found.keys() == {"os", "internal/poll", "net", "runtime"}
+    assert set(found.values()) == {("the whole package", None, False, False)}
+
+
+def test_a_series_that_names_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    unnamed = plan(monkeypatch, "quick", {})
+    batches = list(testing.batches(unnamed, REACH, {"net": {"TestNew": "added", "TestOld": "altered"}}))
+    whole = ("the whole package, -short", None, True, True)
+    assert told(batches) == {
+        "internal/poll": whole,
+        "net": ("the tests that the series adds or alters", ("TestNew", "TestOld"), False, True),
+        "runtime": whole,
+    }
+    limit = unnamed.profile.test_timeout
+    assert {one.package: one.budget for one in batches} == {
+        "internal/poll": limit,
+        "net": 2 * limit,
+        "runtime": limit,
+    }
+
+
+def test_another_build_of_a_whole_package_is_short_and_has_its_own_name() -> None:
+    whole = Batch(
+        package="net", scope="the whole package", names=None, short=False, budget=1, variant=variants.WHOLE
+    )
+    race = testing._in_build(whole, Variant(name="race", flags=("-race",)))
+    assert (race.label, race.scope, race.short) == ("net (race)", "the whole package, -short", True)
+    assert not race.variant.trimmed
+    listed = Batch(package="net", scope="listed", names=("TestA",), short=False, budget=1)
+    assert not testing._in_build(listed, variants.LOCK_RANKING).short
+    assert listed.label == "net"
+
+
+def test_which_packages_can_change_the_order_of_locks() -> None:
+    for package in ("runtime", "runtime/metrics", "internal/runtime/maps"):
+        assert variants.ranks_locks([package])
+    assert not variants.ranks_locks(["net", "runtimes", "internal/poll"])
+
+
+def tree(folder: Path, *names: str) -> values.GoTree:
+    for name in names:
+        path = folder / "src/runtime/race" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return values.GoTree(root=folder, version="1.27.3", digest="", manifest={})
+
+
+def no_shell(folder: Path) -> proc.Shell:
+    return proc.Shell(logs=folder / "logs", observe=lambda _name, _result: None)
+
+
+def test_why_a_host_cannot_build_with_race(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    shell = no_shell(tmp_path)
+    assert (
+        variants.race(shell, tree(tmp_path / "none"), LINUX)
+        == "Go 1.27.3 has no race detector for linux/amd64"
+    )
+    for name in ("internal/amd64v1/race_linux.syso", "race_linux_amd64.syso"):
+        found = variants.race(shell, tree(tmp_path / name, name), LINUX)
+        assert found == "-race needs cgo on linux, and gcc is not on PATH"
+    mac = Platform(goos="darwin", goarch="arm64")
+    found = variants.race(shell, tree(tmp_path / "mac", "race_darwin_arm64.syso"), mac)
+    assert isinstance(found, Variant), "macOS needs no cgo for it"
+    assert (found.flags, dict(found.environment)) == (("-race",), {})
+
+
+def test_the_c_compiler_is_part_of_what_was_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: None
+) -> None:
+    compiler = tmp_path / "gcc"
+    compiler.write_text("#!/bin/sh\necho gcc 99.1\n")
+    compiler.chmod(0o755)
+    monkeypatch.setattr(shutil, "which", lambda _: str(compiler))
+    found = variants.race(no_shell(tmp_path), tree(tmp_path / "go", "race_linux_amd64.syso"), LINUX)
+    assert isinstance(found, Variant)
+    assert found.identity == "gcc 99.1\n"
+    assert found.environment == {"CGO_ENABLED": "1"}
+    compiler.write_text("#!/bin/sh\necho broken >&2\nexit 1\n")
+    found = variants.race(no_shell(tmp_path), tree(tmp_path / "go", "race_linux_amd64.syso"), LINUX)
+    assert found == "-race needs cgo, and gcc --version fails: broken"
