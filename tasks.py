@@ -169,8 +169,8 @@ def patch_check(
     auto_shortflags=False,
     help={
         **SERIES,
-        "bases": "1.25..1.27 for the newest release of each minor, 1.26.3..1.27.1 for every one, tip and what "
-        "else --base takes, with commas (default: the newest of each of the six newest minors on offer)",
+        "bases": "1.25..1.27 for the newest release of each minor, 1.26.3..1.27.1 for every one, tip and "
+        "what else --base takes, with commas (default: the newest of each of the six newest minors on offer)",
         "allow": "rungs by which a patch may apply though they are not clean: whitespace, fuzz, 3-way, "
         "already-applied (such a patch is left out); repeat it or separate with commas",
         "compile": "none, types (the default; seconds a release) or build, on every platform",

@@ -400,8 +400,8 @@ class CellEnded(Record):
 
 
 class MapStarted(Record):
-    """The first record of a map: the ``bases`` that the series is tried on, in order. ``compile`` is the dearest
-    signal of the compile gate that is asked for, on every platform; ``notes`` are about the series."""
+    """The first record of a map: the ``bases`` that the series is tried on, in order. ``compile`` is the
+    dearest signal of the compile gate that is asked for, on every platform; ``notes`` are on the series."""
 
     kind: Literal["map"] = "map"
     series: str
