@@ -14,6 +14,10 @@ SERIES = {
     "gerrit": "instead of --series: a change on Go's Gerrit, N or N/PATCHSET",
     "github": "instead of --series: a pull request, such as golang/go#N",
 }
+ALLOW = {
+    "allow": "rungs by which a patch may apply though they are not clean: whitespace, fuzz, 3-way, "
+    "already-applied (such a patch is left out); repeat it or separate with commas",
+}
 
 
 @task(
@@ -24,8 +28,7 @@ SERIES = {
         "base": "a Go release such as 1.27.3, or the path of a Go tree",
         "profile": "quick, standard or rigorous",
         "cells": "cells of matrix.yml by id or glob; repeat it or separate with commas",
-        "allow": "rungs by which a patch may apply though they are not clean: whitespace, fuzz, 3-way, "
-        "already-applied (such a patch is left out); repeat it or separate with commas",
+        **ALLOW,
         "out": "the run's folder (default: runs/<id>, linked from runs/latest)",
         "jobs": "how many things to build at once (0, the default: every core)",
         "dry-run": "print the plan and do nothing",
@@ -76,10 +79,9 @@ def patch_validate(
     iterable=["allow"],
     auto_shortflags=False,
     help={
-        "series": "a series below patches/, or the path of its folder",
+        **SERIES,
         "base": "a Go release such as 1.27.3, tip, git:REF, a commit, or the path of a Go tree",
-        "allow": "rungs by which a patch may apply though they are not clean: whitespace, fuzz, 3-way, "
-        "already-applied (such a patch is left out); repeat it or separate with commas",
+        **ALLOW,
         "out": "a new or empty folder for the whole patched tree, with files of its own to edit",
         "json": "print the account as JSON",
     },
@@ -87,6 +89,10 @@ def patch_validate(
 def patch_apply(
     _context: Context,
     series: str | None = None,
+    from_git: str | None = None,
+    range: str | None = None,
+    gerrit: str | None = None,
+    github: str | None = None,
     base: str | None = None,
     allow: list[str] | None = None,
     out: str = "",
@@ -96,8 +102,16 @@ def patch_apply(
     from pipeline.commands import entry, patch_apply
     from pipeline.plan.plan import Request
 
-    root = entry.project_root(__file__)
-    request = Request(root=root, series=series, base=base, allowed=entry.split(allow or []))
+    request = Request(
+        root=entry.project_root(__file__),
+        series=series,
+        from_git=from_git,
+        commits=range,
+        gerrit=gerrit,
+        github=github,
+        base=base,
+        allowed=entry.split(allow or []),
+    )
     entry.finish(patch_apply.main(patch_apply.Options(request=request, out=out, json=json)))
 
 
@@ -136,10 +150,12 @@ def patch_lint(
 
 
 @task(
+    iterable=["allow"],
     auto_shortflags=False,
     help={
-        "series": "a series below patches/, or the path of its folder",
+        **SERIES,
         "base": "a Go release such as 1.27.3, or the path of a Go tree",
+        **ALLOW,
         "profile": "quick, standard or rigorous: how deep to compile where",
         "out": "the folder for the ledger and logs (default: below runs/)",
         "jobs": "how many things to build at once (0, the default: every core)",
@@ -149,8 +165,13 @@ def patch_lint(
 def patch_check(
     _context: Context,
     series: str | None = None,
+    from_git: str | None = None,
+    range: str | None = None,
+    gerrit: str | None = None,
+    github: str | None = None,
     base: str | None = None,
     profile: str = "quick",
+    allow: list[str] | None = None,
     out: str = "",
     jobs: int = 0,
     json: bool = False,
@@ -159,7 +180,17 @@ def patch_check(
     from pipeline.commands import entry, patch_check
     from pipeline.plan.plan import Request
 
-    request = Request(root=entry.project_root(__file__), series=series, base=base, profile=profile)
+    request = Request(
+        root=entry.project_root(__file__),
+        series=series,
+        from_git=from_git,
+        commits=range,
+        gerrit=gerrit,
+        github=github,
+        base=base,
+        profile=profile,
+        allowed=entry.split(allow or []),
+    )
     options = patch_check.Options(request=request, out=out, jobs=jobs, json=json)
     entry.finish(patch_check.main(options))
 
@@ -171,8 +202,7 @@ def patch_check(
         **SERIES,
         "bases": "1.25..1.27 for the newest release of each minor, 1.26.3..1.27.1 for every one, tip and "
         "what else --base takes, with commas (default: the newest of each of the six newest minors on offer)",
-        "allow": "rungs by which a patch may apply though they are not clean: whitespace, fuzz, 3-way, "
-        "already-applied (such a patch is left out); repeat it or separate with commas",
+        **ALLOW,
         "compile": "none, types (the default; seconds a release) or build, on every platform",
         "build-tools": "have make.bash build the tools of a tree that comes without, such as tip: ten "
         "minutes; without, such a tree is not compiled",
@@ -298,7 +328,8 @@ def self_test(_context: Context, base: str | None = None, out: str = "") -> None
     auto_shortflags=False,
     help={
         "base": "a Go release such as 1.27.3",
-        "series": "prove that this series' toolchain, built again, is the same",
+        **SERIES,
+        "series": "prove of the toolchain of this series, in any form that patch-validate takes",
         "goos": "the GOOS to build for (default: this host's)",
         "goarch": "the GOARCH to build for (default: this host's)",
         "full": "compare with make.bash -distpack instead (some minutes more)",
@@ -309,6 +340,10 @@ def toolchain_verify(
     _context: Context,
     base: str | None = None,
     series: str | None = None,
+    from_git: str | None = None,
+    range: str | None = None,
+    gerrit: str | None = None,
+    github: str | None = None,
     goos: str = "",
     goarch: str = "",
     full: bool = False,
@@ -318,7 +353,15 @@ def toolchain_verify(
     from pipeline.commands import entry, toolchain_verify
     from pipeline.plan.plan import Request
 
-    request = Request(root=entry.project_root(__file__), series=series, base=base)
+    request = Request(
+        root=entry.project_root(__file__),
+        series=series,
+        from_git=from_git,
+        commits=range,
+        gerrit=gerrit,
+        github=github,
+        base=base,
+    )
     options = toolchain_verify.Options(request=request, goos=goos, goarch=goarch, full=full, json=json)
     entry.finish(toolchain_verify.main(options))
 

@@ -33,7 +33,8 @@ def test(root: Path, *, everything: bool, args: Sequence[str]) -> ExitCode:
     phases = (["-m", "measures"], ["-m", "not measures", "-n", str(workers), "--dist=loadfile"])
     with tempfile.TemporaryDirectory(prefix="gopatch-tests-", ignore_cleanup_errors=True) as folder:
         cache = os.environ.get(TEST_CACHE, folder)
-        codes = [_call(root, [*pytest, "--everything", *phase, *args], cache) for phase in phases]
+        everything_of = [*pytest, "--everything", "--durations=25"]
+        codes = [_call(root, [*everything_of, *phase, *args], cache) for phase in phases]
     ran = [code for code in codes if not (args and code == _NO_TESTS)]
     return ExitCode.PASS if ran and not any(ran) else ExitCode.PATCH_FAILS
 

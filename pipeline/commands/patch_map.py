@@ -55,7 +55,14 @@ def _run(options: Options, console: Console) -> ExitCode:
     depth = _depth(options)
     root = options.request.root
     planned = mapping.plans(options.request, _bases(options, console), depth)
-    work = open_workspace(root, "patch-map", planned[0].host, console, out=options.out, jobs=options.jobs)
+    work = open_workspace(
+        root,
+        f"patch-map-{planned[0].series.name}",
+        planned[0].host,
+        console,
+        out=options.out,
+        jobs=options.jobs,
+    )
     notes = [] if planned[0].origin.form == "folder" else list(planned[0].origin.notes)
     for note in notes:
         console.note(f"note: {note}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import sys
 from pathlib import Path
@@ -79,8 +80,12 @@ def main() -> None:
     """The entry point of ``./inv``: runs the tasks of the project it stands in."""
     try:
         Program(name="inv", binary="./inv").run(["inv", "--search-root", str(_root()), *spread(sys.argv[1:])])
+        sys.stdout.flush()
     except KeyboardInterrupt:
         sys.exit(int(ExitCode.INTERRUPTED))
+    except BrokenPipeError:  # `./inv --help | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(int(ExitCode.ENVIRONMENT))
 
 
 def _root() -> Path:

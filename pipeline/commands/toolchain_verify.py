@@ -41,7 +41,7 @@ def main(options: Options) -> ExitCode:
 
 
 def _run(options: Options, console: Console) -> ExitCode:
-    series = plan_room.make(options.request).series if options.request.series is not None else None
+    series = plan_room.make(options.request).series if options.request.names_series else None
     ground = plan_room.ground(options.request)
     host = ground.host
     target = Platform(goos=options.goos or host.goos, goarch=options.goarch or host.goarch)

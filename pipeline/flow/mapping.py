@@ -88,18 +88,12 @@ def execute(
     """Try every base and record it; ``each`` is called after each. What ends one does not end the others,
     but for an interrupt and a bug."""
     for number, plan in enumerate(planned, 1):
-        context = Context(
-            plan=plan,
-            folder=work.folder,
-            run_id=work.folder.name,
-            ledger=work.ledger,
-            store=work.place.store,
-            # Each base its own logs: what they are named after is the same for all.
-            shell=dataclasses.replace(
-                work.place.shell, logs=work.place.shell.logs / _folder_name(number, plan.base)
-            ),
+        # Each base has its own logs: they have the same names for all.
+        logs = work.place.shell.logs / _folder_name(number, plan.base)
+        context = dataclasses.replace(
+            work.context(plan),
+            shell=dataclasses.replace(work.place.shell, logs=logs),
             progress=_Inside(work.place.progress),
-            jobs=work.place.jobs,
         )
         with work.place.progress.stage(f"Go {plan.base} ({number} of {len(planned)})"):
             started = time.monotonic()

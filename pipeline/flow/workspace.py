@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.console import Progress
-from pipeline.errors import UsageError
+from pipeline.errors import HostError, UsageError
 from pipeline.flow import environment
 from pipeline.flow.baseline import Place
-from pipeline.flow.context import LEDGER, shell_for
+from pipeline.flow.context import LEDGER, Context, shell_for
 from pipeline.ledger import Ledger
+from pipeline.plan.plan import Plan
 from pipeline.store import Store, default_root
 from pipeline.values import Platform
 
@@ -25,16 +26,36 @@ class Workspace:
     ledger: Ledger
     place: Place
 
+    def context(self, plan: Plan) -> Context:
+        """What the stages of a run work with, for a verb that goes through some of them."""
+        return Context(
+            plan=plan,
+            folder=self.folder,
+            run_id=self.folder.name,
+            ledger=self.ledger,
+            store=self.place.store,
+            shell=self.place.shell,
+            progress=self.place.progress,
+            jobs=self.place.jobs,
+        )
+
 
 def open_workspace(
     root: Path, verb: str, host: Platform, progress: Progress, *, out: str = "", jobs: int = 0
 ) -> Workspace:
     """A new folder: ``out``, or one below runs/ that is named after ``verb``. UsageError when ``out`` holds
-    something, HostError when the cache cannot be used."""
+    something, HostError when it or the cache cannot be used."""
     stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
     folder = Path(out).absolute() if out else root / "runs" / f"{stamp}-{verb}-{secrets.token_hex(2)}"
     if out and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"--out {out} exists and is not an empty folder", hint="choose another folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HostError(
+            f"the folder {folder} cannot be made: {error.strerror}",
+            hint="choose a place you can write to" + (" with --out" if out else ""),
+        ) from error
     store = Store(default_root(), progress.note)
     store.prepare()
     ledger = Ledger(folder / LEDGER)

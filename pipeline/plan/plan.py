@@ -40,6 +40,12 @@ class Request:
     cells: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
 
+    @property
+    def names_series(self) -> bool:
+        """Whether the user named a series, and did not leave it to matrix.yml."""
+        forms = (self.series, self.from_git, self.gerrit, self.github)
+        return any(form is not None for form in forms)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from pipeline.records import GateResult, Record, SeriesReach, Signal
 
 SIGNALS: tuple[Signal, ...] = ("types", "build", "vet", "tests")
 TITLES: Mapping[str, str] = {"types": "types", "build": "build", "vet": "vet", "tests": "test binaries"}
+WIDTH = 100
 _PLACES = {"host": "on the host's platform only", "cells": "on the platforms of the matrix only"}
 
 
@@ -20,6 +22,15 @@ class PlatformRow:
 
     platform: str
     cell: str
+    packages: tuple[str, ...]
+    signals: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlatformGroup:
+    """Platforms of which everything is the same: see PlatformRow."""
+
+    platforms: tuple[str, ...]
     packages: tuple[str, ...]
     signals: Mapping[str, str]
 
@@ -38,6 +49,22 @@ class CompileReport:
     reach: str
     checks: int
     reused: int
+
+    @property
+    def groups(self) -> tuple[PlatformGroup, ...]:
+        """The rows, those that say the same together; what fails first."""
+        found: dict[tuple[str, ...], list[PlatformRow]] = {}
+        for row in self.rows:
+            found.setdefault((*row.signals.values(), *row.packages), []).append(row)
+        groups = [
+            PlatformGroup(
+                platforms=tuple(row.platform for row in rows),
+                packages=rows[0].packages,
+                signals=rows[0].signals,
+            )
+            for rows in found.values()
+        ]
+        return tuple(sorted(groups, key=lambda one: "FAIL" not in one.signals.values()))
 
     @property
     def compiled(self) -> int:
@@ -126,8 +153,8 @@ def _reach(reach: SeriesReach) -> str:
     built = f", from which {reach.dependents} others of std and cmd are built" if reach.dependents else ""
     near = ""
     if reach.importing:
-        checked = "were checked as well" if reach.importing_checked else "are too many and were not checked"
-        near = f" The types of the {reach.importing} packages that import them directly {checked}."
+        checked = "checked as well" if reach.importing_checked else "too many to check their types"
+        near = f" {reach.importing} packages of std import them directly: {checked}."
     return (
         f"The series changes {', '.join(packages) or 'no package'}{built}, on {len(reach.reached)} of "
         f"{total} platforms of the release.{near}"
@@ -136,20 +163,28 @@ def _reach(reach: SeriesReach) -> str:
 
 def text(report: CompileReport) -> str:
     """The table for a terminal, and below it what was not asked and where nothing changes."""
-    head = ("platform", *TITLES.values())
-    body = [(row.platform, *row.signals.values()) for row in report.rows]
-    widths = [max(len(line[column]) for line in (head, *body)) for column in range(len(head))]
-    lines = [
-        "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip()
-        for line in (head, *body)
+    head = (*TITLES.values(), "platforms")
+    only = " (only test files change)"
+    body = [
+        (*one.signals.values(), ", ".join(one.platforms) + ("" if one.packages else only))
+        for one in report.groups
     ]
+    widths = [max(len(line[column]) for line in (head, *body)) for column in range(len(SIGNALS))]
+    lines = []
+    for *signals, platforms in (head, *body):
+        start = "  ".join(word.ljust(width) for word, width in zip(signals, widths, strict=True)) + "  "
+        lines += textwrap.wrap(
+            platforms,
+            WIDTH,
+            initial_indent=start,
+            subsequent_indent=" " * len(start),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
     if report.untouched:
-        lines += ["", f"unaffected (no changed file is compiled there): {', '.join(report.untouched)}"]
-    lines += [
-        "",
-        report.reach,
-        f"{report.checks} checks, of which {report.reused} were known from before. {report.limits}",
-    ]
+        lines += ["", *textwrap.wrap(f"untouched: {', '.join(report.untouched)}", WIDTH)]
+    known = f"{report.checks} checks, of which {report.reused} were known from before. {report.limits}"
+    lines += ["", *textwrap.wrap(report.reach, WIDTH), *textwrap.wrap(known, WIDTH)]
     return "\n".join(lines).rstrip()
 
 

@@ -1,0 +1,87 @@
+"""A run from its start to its end: what was asked for, which programs ran, how far each cell came."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from pipeline.records.base import Record
+
+InputForm = Literal["folder", "file", "stdin", "git", "gerrit", "github"]
+Exercise = Literal["measured", "emulated", "simulated", "compiled", "unaffected", "skipped", "missing"]
+
+
+class RunStarted(Record):
+    """The first record: what was asked for. ``plan`` is the plan as JSON, ``plan_digest`` its sha256."""
+
+    kind: Literal["run"] = "run"
+    run_id: str
+    plan_digest: str
+    plan: dict[str, object]
+    command: str
+    environment: dict[str, str]
+
+
+class RunResumed(Record):
+    """The run goes on after it was interrupted or killed."""
+
+    kind: Literal["resumed"] = "resumed"
+
+
+class SeriesRead(Record):
+    """Where the series is from. ``origin`` is a path or URL, ``revision`` the commit where there is one,
+    ``sha256`` that of the bytes as they came, which the run's folder keeps as ``kept`` ('' for a series
+    folder). ``variant`` is the range of the variant in use, '' for a series that has none."""
+
+    kind: Literal["series"] = "series"
+    form: InputForm
+    origin: str
+    revision: str
+    sha256: str
+    kept: str
+    variant: str = ""
+    notes: list[str] = Field(default=[])
+
+
+class StageEnded(Record):
+    """A stage is over. ``seconds`` is wall time; ``reused`` says that the store already had it."""
+
+    kind: Literal["stage"] = "stage"
+    stage: str
+    seconds: float
+    reused: bool = False
+
+
+class CommandRan(Record):
+    """An external program ended. ``log`` is relative to the run's folder."""
+
+    kind: Literal["command"] = "command"
+    name: str
+    argv: list[str]
+    returncode: int
+    seconds: float
+    cpu_seconds: float
+    max_rss: int
+    timed_out: bool
+    log: str
+
+
+class CellEnded(Record):
+    """How far a cell was exercised, with the reason in words."""
+
+    kind: Literal["cell"] = "cell"
+    cell: str
+    goos: str
+    goarch: str
+    exercise: Exercise
+    reason: str
+
+
+class RunEnded(Record):
+    """The last record of a run that was not killed. ``failure`` is the message that ended it early."""
+
+    kind: Literal["end"] = "end"
+    seconds: float
+    failure: str = ""
+    failure_code: int = 0
