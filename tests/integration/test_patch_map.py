@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from pipeline.errors import ExitCode
 from tests.integration.harness import LEN, RELEASE, ROOT, Edits, command, diff, environment, make_series
@@ -25,12 +26,11 @@ def series(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     first = diff(release, Edits(replace={RING: (LEN, f"{LEN}\t// One.\n")}))
     second = diff(release, Edits(add={"src/container/ring/two.go": "package ring\n\nconst two = 2\n"}))
     older = diff(release, Edits(add={"src/container/ring/size_windows.go": BROKEN}))
-    return make_series(
-        tmp_path_factory.mktemp("map") / "ringed",
-        [first, second, older],
-        patches=["0001-change.patch", "0002-change.patch"],
-        variants=[{"base": ">=1.26, <1.27", "patches": ["0003-change.patch"]}],
-    )
+    folder = make_series(tmp_path_factory.mktemp("map") / "ringed", [first, second, older])
+    settings = yaml.safe_load((folder / "series.yml").read_text())
+    settings["variants"] = [{"base": ">=1.26, <1.27", "patches": [settings["patches"].pop()]}]
+    (folder / "series.yml").write_text(yaml.safe_dump(settings))
+    return folder
 
 
 def patch_map(cache: Path, out: Path, *arguments: str) -> tuple[int, dict[str, Any], str]:
