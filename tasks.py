@@ -203,7 +203,8 @@ def patch_check(
         "bases": "1.25..1.27 for the newest release of each minor, 1.26.3..1.27.1 for every one, tip and "
         "what else --base takes, with commas (default: the newest of each of the six newest minors on offer)",
         **ALLOW,
-        "compile": "none, types (the default; seconds a release) or build, on every platform",
+        "compile": "none, types (the default; seconds a release, some twenty the first time) or build "
+        "(minutes), on every platform",
         "build-tools": "have make.bash build the tools of a tree that comes without, such as tip: ten "
         "minutes; without, such a tree is not compiled",
         "out": "the folder for map.md, map.json, ledger and logs (default: below runs/)",

@@ -16,7 +16,7 @@ from pipeline.commands import entry
 from pipeline.config import suggest
 from pipeline.console import Console
 from pipeline.errors import ExitCode, UsageError
-from pipeline.flow import environment, mapping
+from pipeline.flow import environment, evidence, mapping
 from pipeline.flow.mapping import Compile
 from pipeline.flow.workspace import open_workspace
 from pipeline.plan import matrix as matrix_room
@@ -67,6 +67,8 @@ def _run(options: Options, console: Console) -> ExitCode:
     for note in notes:
         console.note(f"note: {note}")
     work.ledger.append(_started(options, planned, depth, notes))
+    for plan in {plan.series.digest: plan for plan in planned}.values():  # one a variant
+        evidence.keep(work.folder, work.ledger, plan)
     # Written at once: a map that dies leaves one that says so.
     mapping.write(work.folder, work.ledger.records)
     try:
@@ -119,6 +121,7 @@ def _started(options: Options, planned: list[Plan], depth: Compile, notes: list[
     words = ["./inv", "patch-map", *first.origin.options, f"--bases={','.join(one.base for one in planned)}"]
     words += [f"--allow={','.join(first.allowed)}"] if first.allowed else []
     words += [f"--compile={depth}", *(["--build-tools"] if options.build_tools else [])]
+    piped = evidence.kept_name(first.origin.raw)  # below the map's folder
     return MapStarted(
         series=first.series.name,
         subject=first.series.subject,
@@ -127,7 +130,7 @@ def _started(options: Options, planned: list[Plan], depth: Compile, notes: list[
         compile=depth,
         allowed=list(first.allowed),
         host=str(first.host),
-        command=shlex.join(words),
+        command=shlex.join(words) + (f" < {piped}" if first.origin.form == "stdin" else ""),
         environment=environment.describe(options.request.root),
         notes=notes,
     )

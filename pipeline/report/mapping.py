@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -205,7 +206,8 @@ def _details(row: BaseRow, report: MapReport) -> list[str]:
             lines.append(f"patch {index + 1}: and {len(moved) - _HUNKS} more hunks; map.json has them all")
     for signal in report.signals:
         if names := row.failing(signal):
-            lines.append(f"{signal} FAIL: {', '.join(names)}")
+            told = f"{signal} FAIL: {', '.join(names)}"
+            lines += textwrap.wrap(told, compiling.WIDTH - 2, subsequent_indent="  ")
     reason = row.tried.reason.splitlines()
     lines += reason[:_LINES]
     if len(reason) > _LINES:
@@ -224,9 +226,10 @@ def _hunk(hunk: HunkPlaced) -> str:
 
 
 def _indented(line: str) -> str:
-    """A line of a message with its indentation, and nothing else that could not be seen."""
+    """A line of a message with its indentation and nothing else that is invisible, cut where it is long."""
     body = line.lstrip(" ")
-    return (" " * (len(line) - len(body)) + plain(body))[:_WIDTH]
+    shown = " " * (len(line) - len(body)) + plain(body)
+    return shown if len(shown) <= _WIDTH else f"{shown[: _WIDTH - 1]}…"
 
 
 def text(report: MapReport) -> str:

@@ -206,7 +206,7 @@ def test_a_form_without_a_range_counts_on_every_base(run: Run, project: Path, tm
     assert [one["tried"]["range"] for one in found["bases"]] == ["", ""]
 
 
-def test_standard_input_is_read_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_standard_input_is_read_once(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Pipe:
         buffer = io.BytesIO(PATCH.encode())
 
@@ -217,15 +217,19 @@ def test_standard_input_is_read_once(run: Run, monkeypatch: pytest.MonkeyPatch) 
     code, found = run("1.27.2,1.27.3", series="-")
     assert code is ExitCode.PASS
     assert rungs(found) == {"1.27.2": ["offset"], "1.27.3": ["exact"]}
+    kept = found["command"].partition(" < ")[2]
+    assert (tmp_path / "out0" / kept).read_bytes() == PATCH.encode()
 
 
-def test_the_variant_of_each_base(run: Run, project: Path) -> None:
+def test_the_variant_of_each_base(run: Run, project: Path, tmp_path: Path) -> None:
     name = series(project, more='variants:\n  - base: "<1.27"\n    patches: [0001-old.patch]\n')
     (project / "patches/s/0001-old.patch").write_text(OTHER)
     code, found = run("1.26.6,1.27.3", series=name)
     assert code is ExitCode.PASS
     assert [one["tried"]["variant"] for one in found["bases"]] == ["<1.27", ">=1.27, <1.28"]
     assert [one["patches"][0]["file"] for one in found["bases"]] == ["0001-old.patch", "0001-x.patch"]
+    kept = sorted(path.name for path in (tmp_path / "out0/patches").iterdir())
+    assert kept == ["0001-old.patch", "0001-x.patch"]
     assert results(found) == {"1.26.6": "ok", "1.27.3": "ok"}
 
 

@@ -217,6 +217,20 @@ def test_what_was_let_pass_is_marked() -> None:
     assert cells(found, "1.27.3") == ["1.27.3", "fuzz\\*", "ok", "\\>=1.27, \\<1.28"]
 
 
+def test_every_failing_platform_is_named() -> None:
+    names = [f"goos{number}/architecture{number}" for number in range(48)]
+    found = report(
+        started("1.27.3"),
+        applied(),
+        reach(*names),
+        *[checked(name, "fail") for name in names],
+        tried("1.27.3", "compile", "patch"),
+    )
+    for shown in (mapping.text(found), mapping.markdown(found)):
+        assert [name for name in names if name not in shown] == []
+    assert max(map(len, mapping.text(found).splitlines())) <= 100
+
+
 def test_without_tools_it_says_so_and_does_not_pass() -> None:
     found = report(
         started("tip", depth="build"),
