@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import shutil
@@ -15,7 +16,7 @@ from pipeline import proc, tree
 from pipeline.commands import patch_map
 from pipeline.commands.patch_map import Options
 from pipeline.errors import ExitCode, HostError, PatchError, UsageError
-from pipeline.flow import compiling, reaching
+from pipeline.flow import baseline, compiling, reaching
 from pipeline.flow.context import Context
 from pipeline.inputs import stream
 from pipeline.ledger import Ledger
@@ -264,6 +265,19 @@ def test_a_tree_without_tools_shows_how_the_patches_apply(
     assert found["bases"][0]["tried"]["reason"].startswith("no tools: not built" if depth == "types" else "")
 
 
+def test_its_tools_are_built_where_that_is_asked_for(
+    run: Run, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_tools(place: object, tree: GoTree, sources: object) -> GoTree:
+        return dataclasses.replace(tree, built=True)
+
+    monkeypatch.setattr(baseline, "with_tools", with_tools)
+    code, found = run("tip", built=False, series=series(project, base=">=1.27"), build_tools=True)
+    assert code is ExitCode.PASS
+    assert found["bases"][0]["signals"]["types"]["platforms"] == {"ok": 2}
+    assert "--build-tools" in found["command"]
+
+
 def test_tip_may_be_outside_the_range(run: Run, project: Path) -> None:
     code, found = run("tip,1.27.3", built=True, series=series(project))
     assert code is ExitCode.PASS
@@ -290,13 +304,18 @@ def test_a_release_that_holds_the_series(run: Run, project: Path) -> None:
     assert "holds the whole series" in found["bases"][0]["tried"]["notes"][0]
 
 
-def test_an_interrupt_keeps_what_is_done(run: Run, project: Path, gate: dict[str, Any]) -> None:
+def test_an_interrupt_keeps_what_is_done(
+    run: Run, project: Path, gate: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
     gate["1.27.2"] = KeyboardInterrupt()
     code, found = run("1.27.3,1.27.2,1.26.6", series=series(project))
     assert code is ExitCode.INTERRUPTED
     assert results(found) == {"1.27.3": "ok", "1.27.2": "unknown", "1.26.6": "unknown"}
     assert not found["complete"]
     assert found["exit_code"] == ExitCode.ENVIRONMENT
+    said = capsys.readouterr()
+    assert "1.26.6\n  not tried: the map ended before" in said.out
+    assert "interrupted" in said.err
 
 
 def test_logs_of_bases_do_not_mix(run: Run, project: Path, tmp_path: Path) -> None:
