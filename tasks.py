@@ -196,6 +196,62 @@ def patch_check(
 
 
 @task(
+    iterable=["allow"],
+    auto_shortflags=False,
+    help={
+        **SERIES,
+        "bases": "1.25..1.27 for the newest release of each minor, 1.26.3..1.27.1 for every one, tip and "
+        "what else --base takes, with commas (default: the newest of each of the six newest minors on offer)",
+        **ALLOW,
+        "compile": "none, types (the default; seconds a release, some twenty the first time) or build "
+        "(minutes), on every platform",
+        "build-tools": "have make.bash build the tools of a tree that comes without, such as tip: ten "
+        "minutes; without, such a tree is not compiled",
+        "out": "the folder for map.md, map.json, ledger and logs (default: below runs/)",
+        "jobs": "how many things to build at once (0, the default: every core)",
+        "json": "print map.json instead of the table",
+    },
+)
+def patch_map(
+    _context: Context,
+    series: str | None = None,
+    from_git: str | None = None,
+    range: str | None = None,
+    gerrit: str | None = None,
+    github: str | None = None,
+    bases: str | None = None,
+    allow: list[str] | None = None,
+    compile: str = "types",
+    build_tools: bool = False,
+    out: str = "",
+    jobs: int = 0,
+    json: bool = False,
+) -> None:
+    """Say for many releases how each patch of a series applies and where it compiles.
+
+    Exit code 0: it does on every base that the series is for (all, where it has no range of its own). 1: it
+    does not on one of them. 4: a base could not be fetched, or one that the series is for could not be
+    compiled. What happens on other bases is information only.
+    """
+    from pipeline.commands import entry, patch_map
+    from pipeline.plan.plan import Request
+
+    request = Request(
+        root=entry.project_root(__file__),
+        series=series,
+        from_git=from_git,
+        commits=range,
+        gerrit=gerrit,
+        github=github,
+        allowed=entry.split(allow or []),
+    )
+    options = patch_map.Options(
+        request=request, bases=bases, compile=compile, build_tools=build_tools, out=out, jobs=jobs, json=json
+    )
+    entry.finish(patch_map.main(options))
+
+
+@task(
     auto_shortflags=False,
     help={
         "base": "a Go release such as 1.27.3, tip, git:REF, a commit, or the path of a Go tree",

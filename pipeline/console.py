@@ -118,6 +118,8 @@ class Console:
         self._step = f"{text} ({done}/{total})" if total else text
         self._fraction = done / total if total else 0.0
         quarter = 4 * done // total if total else 0
+        if total and done <= 1:  # another count begins
+            self._quarter = 0
         if not self.interactive and quarter > self._quarter:
             self.note(f"  {self._step}")
         self._quarter = max(quarter, self._quarter)

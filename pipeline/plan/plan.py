@@ -190,13 +190,13 @@ def read(request: Request, found: Ground) -> tuple[Series, Provenance]:
     chosen = inputs_room.choose(
         asked, default=found.matrix.series, patches=request.root / "patches", settings=found.sources
     )
-    version = _version(found.base)
+    version = version_of(found.base)
     series, origin = chosen.read(version)
     note = series_room.variant_note(series, found.base, version)
     return series, dataclasses.replace(origin, notes=(*origin.notes, *([note] if note else [])))
 
 
-def _version(base: str) -> str:
+def version_of(base: str) -> str:
     """The version of a base as far as it can be told before it is fetched: a release's number, or what the
     VERSION file of a tree says; '' for a commit or tip."""
     if source_room.is_path(base):

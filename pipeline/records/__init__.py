@@ -32,6 +32,7 @@ from pipeline.records.gates import (
     ToolchainCompared,
     ToolchainReady,
 )
+from pipeline.records.maps import BaseTried, MapStarted
 from pipeline.records.measured import (
     BenchmarkLost,
     BenchmarkRetried,
@@ -57,6 +58,7 @@ from pipeline.records.run import (
 
 __all__ = [
     "AnyRecord",
+    "BaseTried",
     "BenchmarkLost",
     "BenchmarkRetried",
     "BenchmarksChosen",
@@ -71,6 +73,7 @@ __all__ = [
     "LintFinding",
     "MachineChecked",
     "MachineFinding",
+    "MapStarted",
     "NoiseFloor",
     "OverlayDropped",
     "PairMeasured",
@@ -120,6 +123,8 @@ AnyRecord = Annotated[
     | MachineChecked
     | RoundEnded
     | CellEnded
+    | MapStarted
+    | BaseTried
     | RunEnded,
     Field(discriminator="kind"),
 ]

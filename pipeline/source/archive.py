@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,30 +120,15 @@ class ArchiveRelease:
         )
 
     def _look_up(self, platform: Platform, path: Path) -> _Listed:
-        index = self.settings.index
-        wanted = Wanted(address=index, what="the index of Go's releases", limit=MAX_INDEX)
-        download.fetch(wanted, path, self.patience)
-        try:
-            offered = {str(one["version"]).removeprefix("go"): one["files"] for one in _read(path)}
-            files = offered.get(self.version)
-            if files is None:
-                raise _unknown(self.version, list(offered), index)
+        offered = _read_index(self.settings, path, self.patience)
+        files = offered.get(self.version)
+        if files is None:
+            raise _unknown(self.version, list(offered), self.settings.index)
+        with _as_index(self.settings.index):
             return self._listed(files, platform)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise HostError(
-                f"{shown(index)} is not the index of Go's releases: {error!r:.100}",
-                meaning="something else answers there, or its format changed",
-                hint="check `sources:` in matrix.yml",
-            ) from error
-        finally:
-            path.unlink()
 
     def _listed(self, files: list[dict[str, Any]], platform: Platform) -> _Listed:
-        found = [
-            one
-            for one in files
-            if (one["os"], one["arch"], one["kind"]) == (platform.goos, platform.goarch, "archive")
-        ]
+        found = _archives(files, platform)
         if len(found) != 1:
             raise UsageError(
                 f"Go {self.version} is published {'for' if found else 'without an archive for'} {platform}"
@@ -177,11 +163,47 @@ class ArchiveRelease:
         return manifest, version
 
 
-def _read(path: Path) -> list[dict[str, Any]]:
-    data = json.loads(path.read_bytes())
-    if not isinstance(data, list):
-        raise TypeError("no list")
-    return data
+def offered(settings: Settings, path: Path, patience: Patience | None = None) -> list[str]:
+    """The releases of ``settings``' index that have an archive for this host; ``path`` is where the index is
+    put meanwhile. HostError when it cannot be reached or is no such index."""
+    platform = host_platform()
+    listed = _read_index(settings, path, patience)
+    with _as_index(settings.index):
+        return [version for version, files in listed.items() if _archives(files, platform)]
+
+
+def _read_index(
+    settings: Settings, path: Path, patience: Patience | None = None
+) -> dict[str, list[dict[str, Any]]]:
+    """Every release of the index, without the ``go`` prefix, with what is said of its files."""
+    wanted = Wanted(address=settings.index, what="the index of Go's releases", limit=MAX_INDEX)
+    download.fetch(wanted, path, patience)
+    try:
+        with _as_index(settings.index):
+            data = json.loads(path.read_bytes())
+            if not isinstance(data, list):
+                raise TypeError("no list")
+            return {str(one["version"]).removeprefix("go"): list(one["files"]) for one in data}
+    finally:
+        path.unlink()
+
+
+def _archives(files: list[dict[str, Any]], platform: Platform) -> list[dict[str, Any]]:
+    wanted = (platform.goos, platform.goarch, "archive")
+    return [one for one in files if (one["os"], one["arch"], one["kind"]) == wanted]
+
+
+@contextlib.contextmanager
+def _as_index(index: str) -> Iterator[None]:
+    """What does not have the shape of the index is the fault of who gave it."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise HostError(
+            f"{shown(index)} is not the index of Go's releases: {error!r:.100}",
+            meaning="something else answers there, or its format changed",
+            hint="check `sources:` in matrix.yml",
+        ) from error
 
 
 def _unknown(version: str, offered: list[str], index: str) -> PipelineError:

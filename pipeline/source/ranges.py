@@ -25,7 +25,7 @@ def expand(text: str, offered: Sequence[str]) -> tuple[str, ...]:
     (``1.26.3..1.27.1``) it is every release; a minor alone is its newest. What is neither is left as it is.
     UsageError for a range that holds nothing, runs backwards or is not one.
     """
-    releases = sorted({one for one in map(_version, offered) if one is not None and not one.is_prerelease})
+    releases = _releases(offered)
     found: list[str] = []
     for word in _words(text):
         for base in _of(word, releases):
@@ -36,6 +36,17 @@ def expand(text: str, offered: Sequence[str]) -> tuple[str, ...]:
     if len(found) > MOST:
         raise UsageError(f"--bases {text[:100]!r} names {len(found)} releases, and the most are {MOST}")
     return tuple(found)
+
+
+def newest(offered: Sequence[str], minors: int) -> tuple[str, ...]:
+    """The newest release of each of the newest ``minors`` minor releases, the oldest first. Pure."""
+    known = _releases(offered)
+    by_minor = {_padded(one)[:2]: str(one) for one in known}
+    return tuple(list(by_minor.values())[-minors:])
+
+
+def _releases(offered: Sequence[str]) -> list[Version]:
+    return sorted({one for one in map(_version, offered) if one is not None and not one.is_prerelease})
 
 
 def _words(text: str) -> Iterable[str]:

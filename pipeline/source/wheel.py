@@ -157,16 +157,22 @@ def _download(shell: proc.Shell, version: str, tag: str, folder: Path) -> Mappin
     return {"file": wheels[0].name, "sha256": sha256}
 
 
-def _download_failure(version: str, result: proc.Result) -> PipelineError:
-    output = result.stdout
-    offered = re.search(r"\(from versions: ([^)]*)\)", output)
-    # pip reports an unreachable index as "from versions: none", after its connection warnings.
-    unreachable = re.search(
+def unreachable(output: str) -> str:
+    """pip's words for an index that it cannot reach; '' where it said nothing of the kind."""
+    found = re.search(
         r"connection broken|Failed to establish|Name or service not known|ConnectTimeout|Max retries|"
         r"Temporary failure|proxy|timed out",
         output,
         re.IGNORECASE,
     )
+    return found.group(0) if found else ""
+
+
+def _download_failure(version: str, result: proc.Result) -> PipelineError:
+    output = result.stdout
+    offered = re.search(r"\(from versions: ([^)]*)\)", output)
+    # pip reports an unreachable index as "from versions: none", after its connection warnings.
+    cut_off = unreachable(output)
     if "DO NOT MATCH THE HASHES" in output:
         return HostError(
             f"the wheel of Go {version} does not match the hash that the index gives for it",
@@ -181,10 +187,10 @@ def _download_failure(version: str, result: proc.Result) -> PipelineError:
         )
     if cause := result.host_cause():
         return HostError(f"Go {version} could not be stored: {cause}", hint="free some space and run again")
-    if unreachable:
+    if cut_off:
         return HostError(
             f"Go {version} could not be fetched: the package index cannot be reached",
-            meaning=unreachable.group(0),
+            meaning=cut_off,
             hint=f"check the network and pip's settings, or give --base a local Go tree; log: {result.log}",
         )
     if offered:

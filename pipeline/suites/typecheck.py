@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+# The oldest release that builds it.
+OLDEST = "1.21"
 SOURCE = Path(__file__).with_name("typecheck.go")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import shutil
@@ -223,3 +224,21 @@ def test_clean_refuses_a_foreign_cache(project: Path, tmp_path: Path) -> None:
     assert done.returncode == ExitCode.USAGE
     assert "nothing was removed" in done.stderr
     assert (tmp_path / "keep").exists()
+
+
+def test_every_count_of_a_stage_is_shown_at_its_quarters() -> None:
+    said = io.StringIO()
+    console = Console(said)
+    with console.stage("compile"):
+        for total in (8, 2):
+            for done in range(1, total + 1):
+                console.step(f"of {total}", done, total)
+    lines = [line.strip() for line in said.getvalue().splitlines()]
+    assert lines[1:-1] == [
+        "of 8 (2/8)",
+        "of 8 (4/8)",
+        "of 8 (6/8)",
+        "of 8 (8/8)",
+        "of 2 (1/2)",
+        "of 2 (2/2)",
+    ]
