@@ -39,7 +39,7 @@ PANICS = """\
 
 @pytest.mark.measures
 def test_a_slower_benchmark_is_called_worse(cache: Path, release: Path, tmp_path: Path) -> None:
-    series = ring_series(tmp_path / "slower", release, body=SLOWER)
+    series = ring_series(tmp_path / "slower", release, body=SLOWER, thresholds={})
     done = validate(cache, tmp_path / "out", *quick(series))
     assert done.code == ExitCode.PATCH_FAILS, done.err + done.out
     (row,) = [r for r in done.report["cells"][0]["benchmarks"] if r["unit"] == "sec/op"]
