@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,13 +54,6 @@ def run_default(
         timeout=1500,
         check=False,
     )
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _ctrl_c_reaches_what_is_started() -> None:
-    """A shell's background jobs ignore SIGINT, and so would all that these tests start and interrupt."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

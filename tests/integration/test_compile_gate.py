@@ -69,13 +69,13 @@ def test_the_second_patch_breaks_one_platform_and_nothing_is_asked_twice(
     # Patch 2 changes nothing for any other platform.
     assert {one.platform for one in found if one.number == 2} == {"windows/arm64"}
     assert len({one.platform for one in found}) > 40
-    row = next(line for line in done.out.splitlines() if line.startswith("windows/arm64"))
-    assert row.split()[1] == "FAIL"
+    # What fails stands first, by itself.
+    assert done.out.split("platforms\n", 1)[1].split()[:5] == ["FAIL", "–", "–", "–", "windows/arm64"]
 
     again = check(cache, tmp_path / "second", f"--series={three}")
     assert again.code == ExitCode.PATCH_FAILS
     assert all(one.reused for one in results(again))
-    assert commands(again) == []
+    assert {name for name in commands(again) if not name.startswith("apply-")} == set()
 
 
 def test_a_kqueue_change_is_compiled_on_every_kqueue_platform_and_proven_harmless_elsewhere(

@@ -169,7 +169,8 @@ def _own_tests_are_told(done: Outcome) -> None:
 
 def _junit_tells_the_same(done: Outcome) -> None:
     root = ET.parse(done.folder / "gates/junit.xml").getroot()  # noqa: S314  # our own file
-    (suite,) = root.iter("testsuite")
+    # The other suites are platforms that the compile gate alone knows of.
+    (suite,) = (one for one in root.iter("testsuite") if one.get("name") == "linux-amd64")
     cases = {case.get("name"): case for case in suite if case.get("classname") == "container/ring"}
     assert cases.keys() == set(NAMES)
     kinds = {name: [child.tag for child in case if child.tag != "system-out"] for name, case in cases.items()}
