@@ -113,7 +113,9 @@ def _task(wanted: Wanted, signal: Signal, prefix: Prefix, platform: Platform) ->
         return None
     files = _files(prefix, reach, signal)
     last = wanted.prefixes[-1]
-    if signal == "build" and files == _files(last, last.reach[platform], signal):
+    # What only uses the change is built where the matrix looks closer: elsewhere it would double the time.
+    whole = files == _files(last, last.reach[platform], signal)
+    if signal == "build" and whole and platform in wanted.cells:
         packages |= set(wanted.packages)
     if signal == "types" and reach.packages:
         packages |= set(wanted.importing)

@@ -94,6 +94,7 @@ def check(
     *steps: Mapping[str, str],
     depth: Depth = EVERYWHERE,
     packages: tuple[str, ...] = (),
+    cells: Mapping[Platform, str] | None = None,
 ) -> tuple[list[GateResult], Fake]:
     fake = Fake(answers)
     monkeypatch.setattr(checks, "run", fake.run)
@@ -103,7 +104,7 @@ def check(
         prefixes=prefixes(*steps),
         depth=depth,
         packages=packages,
-        cells={LINUX: "linux-amd64"},
+        cells=cells or {LINUX: "linux-amd64"},
         host=LINUX,
     )
     return gate.check(place, wanted, lambda *_: None), fake
@@ -149,7 +150,7 @@ def test_a_prefix_that_changes_nothing_on_a_platform_is_not_checked_there_again(
     ]
 
 
-def test_packages_that_the_series_names_are_built_where_the_series_is_whole(
+def test_packages_that_the_series_names_are_built_on_the_cells_where_the_series_is_whole(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     first = {"src/p/p.go": "1"}
@@ -160,10 +161,11 @@ def test_packages_that_the_series_names_are_built_where_the_series_is_whole(
         {**first, "src/p/p_darwin.go": "2"},
         depth=Depth(types="none", build="all"),
         packages=("net",),
+        cells={LINUX: "linux-amd64", DARWIN: "darwin-arm64"},
     )
     assert fake.packages == {
         ("build", "linux", 1): ("net", "p"),
-        ("build", "windows", 1): ("net", "p"),
+        ("build", "windows", 1): ("p",),
         ("build", "darwin", 1): ("p",),
         ("build", "darwin", 2): ("net", "p"),
     }
