@@ -113,9 +113,10 @@ def _task(wanted: Wanted, signal: Signal, prefix: Prefix, platform: Platform) ->
         return None
     files = _files(prefix, reach, signal)
     last = wanted.prefixes[-1]
-    # What only uses the change is built where the matrix looks closer: elsewhere it would double the time.
+    # What only uses the change is built where a profile looks closer: elsewhere it would double the time.
+    near = wanted.cells if wanted.depth.build == "all" else (wanted.host,)
     whole = files == _files(last, last.reach[platform], signal)
-    if signal == "build" and whole and platform in wanted.cells:
+    if signal == "build" and whole and platform in near:
         packages |= set(wanted.packages)
     if signal == "types" and reach.packages:
         packages |= set(wanted.importing)

@@ -59,11 +59,11 @@ def test_sigterm_ends_like_ctrl_c_and_leaves_no_program(cache: Path, release: Pa
     run = Started(cache, tmp_path / "out", *quick(series))
     run.wait_for("benchmarks …")
     deadline = time.monotonic() + 30
-    while not _running(tmp_path) and time.monotonic() < deadline:
+    while not (found := _children(run.process.pid, "container_ring.test")):
+        assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert _running(tmp_path)
     assert run.stop(signal.SIGTERM) == ExitCode.INTERRUPTED
-    assert not _running(tmp_path)
+    assert not [child for child in found if Path(f"/proc/{child}").exists()]
 
 
 def _slow_spin() -> str:
@@ -74,16 +74,18 @@ def _slow_spin() -> str:
     )
 
 
-def _running(folder: Path) -> bool:
-    """Whether a test binary is running that was linked below ``folder``."""
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+def _children(parent: int, name: str) -> list[str]:
+    """The process ids of the programs called ``name`` that ``parent`` has started."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
         try:
-            words = path.read_bytes().split(b"\0")
+            words = (path / "cmdline").read_bytes().split(b"\0")
+            above = (path / "stat").read_text().rpartition(")")[2].split()[1]
         except OSError:
             continue
-        if words and Path(words[0].decode(errors="replace")).is_relative_to(folder):
-            return True
-    return False
+        if int(above) == parent and Path(words[0].decode(errors="replace")).name == name:
+            found.append(path.name)
+    return found
 
 
 def test_two_runs_at_once_share_one_store(cache: Path, release: Path, tmp_path: Path) -> None:
