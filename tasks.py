@@ -176,7 +176,7 @@ def patch_check(
     jobs: int = 0,
     json: bool = False,
 ) -> None:
-    """Lint, apply and compile a series: every patch on every platform that it reaches; runs nothing."""
+    """Lint, apply, and compile every patch where it reaches, as deep as --profile says; runs nothing."""
     from pipeline.commands import entry, patch_check
     from pipeline.plan.plan import Request
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import sys
@@ -26,7 +27,8 @@ def main(request: Request, *, as_json: bool) -> ExitCode:
         for note in origin.notes:
             console.note(f"note: {note}")
         found = lint.of(series.patches, ground.profile.commit_rules)
-        sys.stdout.write(_json(found) if as_json else _text(series.root, found))
+        folder = series.root if origin.form == "folder" else None
+        sys.stdout.write(_json(found) if as_json else _text(folder, found))
         wrong = any(one.severity == "error" for one in found)
         return ExitCode.PATCH_FAILS if wrong else ExitCode.PASS
 
@@ -37,12 +39,12 @@ def _json(found: tuple[Finding, ...]) -> str:
     return json.dumps([dataclasses.asdict(one) for one in found], indent=2, ensure_ascii=False) + "\n"
 
 
-def _text(folder: Path, found: tuple[Finding, ...]) -> str:
-    """One line a finding, in the form that editors jump to, and how many there are."""
-    try:
-        shown = folder.relative_to(Path.cwd())
-    except ValueError:
-        shown = folder
+def _text(folder: Path | None, found: tuple[Finding, ...]) -> str:
+    """One line a finding, in the form that editors jump to, and how many there are. Without a folder the
+    patches are no files: they came in a mail, say, and have names of ours."""
+    shown = folder or Path()
+    with contextlib.suppress(ValueError):
+        shown = shown.relative_to(Path.cwd())
     lines = [f"{shown / one.file}:{one.line}: {one.severity}: {one.rule}: {one.message}" for one in found]
     errors = sum(one.severity == "error" for one in found)
     return "\n".join([*lines, f"{errors} errors, {len(found) - errors} advice"]) + "\n"

@@ -103,9 +103,9 @@ _WORDS = {
     "missing": "is only on one side",
 }
 _PROVEN = {
-    proofs.OFFICIAL: "rebuilt from source in {}, are the official ones bit for bit",
-    proofs.AGAIN: "built again from an empty cache in {}, are the same bit for bit",
-    proofs.FULL: "built in stages and by make.bash -distpack in {}, are the same bit for bit",
+    proofs.OFFICIAL: "rebuilt from source {}, are the official ones {}",
+    proofs.AGAIN: "built again from an empty cache {}, are the same {}",
+    proofs.FULL: "built in stages and by make.bash -distpack {}, are the same {}",
 }
 _OTHERS = {
     proofs.OFFICIAL: "are not the official ones",
@@ -119,8 +119,9 @@ def _text(found: ToolchainCompared, official: GoTree, seconds: float, folder: Pa
     count = len(found.files)
     release = f"Go {found.version} for {found.goos}/{found.goarch}"
     if found.proven:
-        how = _PROVEN[found.against].format(duration(seconds))
-        lines.append(f"PROVEN  {release}: all {count} tools, {how}.")
+        when = "before, by the store's word" if found.reused else f"in {duration(seconds)}"
+        alike = "but for the code signature" if "unsigned" in found.files.values() else "bit for bit"
+        lines.append(f"PROVEN  {release}: all {count} tools, {_PROVEN[found.against].format(when, alike)}.")
     else:
         wrong = sum(one in {"differs", "missing"} for one in found.files.values())
         lines.append(

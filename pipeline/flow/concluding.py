@@ -58,7 +58,8 @@ def _proof(context: Context, cell: Cell) -> tuple[Exercise, str]:
         for package, sha256 in found.base.items()
         if sha256
     )
-    return "unaffected", f"no changed file is compiled there; same bits on both sides: {shown}"
+    rest = f"; {found.reason}" if found.reason else ""
+    return "unaffected", f"no changed file is compiled there; same bits on both sides: {shown}{rest}"
 
 
 def _same_bits(context: Context, cell: Cell) -> SameBits | None:

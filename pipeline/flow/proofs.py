@@ -109,9 +109,10 @@ def _compare(
         return {"files": likeness}
 
     try:
-        files = bench.builder.store.fill(KIND, inputs, prove).meta["files"]
+        entry = bench.builder.store.fill(KIND, inputs, prove)
+        files, reused = entry.meta["files"], entry.reused
     except _NotTheSameError:
-        files = failed
+        files, reused = failed, False
     found = ToolchainCompared(
         version=tree.version,
         goos=target.goos,
@@ -119,6 +120,7 @@ def _compare(
         against=against,
         proven=not failed,
         files=files,
+        reused=reused,
     )
     bench.record(found)
     return found

@@ -130,7 +130,10 @@ def build_toolchain(context: Context, builder: build.Builder, patched: PatchedTr
 def _proven(builder: build.Builder, tree: GoTree, named: GoTree) -> str:
     words = {
         "built a second time from an empty cache, bit for bit": (named, proofs.AGAIN),
-        "one stage gives every file that make.bash -distpack gives": (tree, proofs.FULL),
+        "without its own version text, one stage gives every file of make.bash -distpack": (
+            tree,
+            proofs.FULL,
+        ),
     }
     found = [said for said, (one, against) in words.items() if proofs.known_of(builder, one, against)]
     return "".join(f"; {said} (toolchain-verify)" for said in found)

@@ -73,7 +73,9 @@ def judge(counts: Counts, *, over: bool = False) -> Word:
     """
     runs = min(counts.base_runs, counts.patched_runs)
     always = counts.patched_failed == counts.patched_runs
-    if runs in {FIRST_LOOK, LAST_LOOK} and counts.p <= ALPHA:
+    # Only where both sides are: a side that gives no more outcomes would bring a look with every round.
+    even = counts.base_runs == counts.patched_runs
+    if even and runs in {FIRST_LOOK, LAST_LOOK} and counts.p <= ALPHA:
         if not counts.base_failed:
             return "fails" if always else "fails-more"
         if always:

@@ -93,6 +93,7 @@ class ToolchainCompared(Record):
     against: str
     proven: bool
     files: dict[str, Literal["same", "unsigned", "differs", "missing"]]
+    reused: bool = False
 
 
 class OverlayDropped(Record):

@@ -68,9 +68,19 @@ class CompileReport:
 
     @property
     def compiled(self) -> int:
-        """On how many platforms every signal that was asked was well."""
-        good = [set(row.signals.values()) for row in self.rows]
-        return sum("ok" in one and not one & {"FAIL", "not run"} for one in good)
+        """On how many platforms the compiler itself was asked, and all was well."""
+        return sum(row.signals["build"] == "ok" and _well(row) for row in self.rows)
+
+    @property
+    def typed(self) -> int:
+        """On how many more only types were checked, and were well."""
+        return sum(
+            row.signals["types"] == "ok" and row.signals["build"] == "–" and _well(row) for row in self.rows
+        )
+
+
+def _well(row: PlatformRow) -> bool:
+    return not {"FAIL", "not run", "baseline"} & set(row.signals.values())
 
 
 def build(records: Sequence[Record], plan: Mapping[str, Any]) -> CompileReport | None:

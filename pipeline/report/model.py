@@ -195,8 +195,10 @@ def _exercise(name: str, records: Sequence[Record]) -> tuple[str, str]:
     ends = _of(records, RunEnded)
     if not ends or not ends[-1].failure_code:
         return "missing", "it was planned and did not report"
-    built = [r for r in _of(records, GateResult) if r.cell == name and r.signal in {"", "build"}]
-    if any(r.gate == "compile" and r.status == "pass" for r in built):
+    found = [r for r in _of(records, GateResult) if r.cell == name and r.gate == "compile"]
+    if any(r.status == "fail" for r in found):
+        return "skipped", "it does not compile there"
+    if any(r.signal in {"", "build"} and r.status == "pass" for r in found):
         return "compiled", "the changed packages were compiled; the run ended before anything else"
     return "skipped", "the run ended before it"
 

@@ -201,6 +201,21 @@ def _count_tests(tests: Sequence[GateResult]) -> str:
     return ", ".join(f"{count} {_TEST_WORDS[status]}" for status, count in counts.items() if count)
 
 
+def _places(compiled: CompileReport | None) -> str:
+    """On how many platforms it compiles, and on how many only its types were looked at."""
+    built, typed = (compiled.compiled, compiled.typed) if compiled else (0, 0)
+    said = f" and compiles on {_platforms(built)}" if built else ""
+    return said + (
+        f"{',' if built else ''} and its types check on {_platforms(typed, 'more ' * bool(built))}"
+        if typed
+        else ""
+    )
+
+
+def _platforms(number: int, word: str = "") -> str:
+    return f"{number} {word}platform{'s' if number > 1 else ''}"
+
+
 def _passed(cells: Sequence[CellReport], compiled: CompileReport | None) -> Decision:
     if cells and all(cell.exercise == "unaffected" for cell in cells):
         return Decision(
@@ -210,9 +225,15 @@ def _passed(cells: Sequence[CellReport], compiled: CompileReport | None) -> Deci
             next_step="Choose cells that the series reaches.",
         )
     tests = [gate for cell in cells for gate in cell.gates if gate.gate == "test"]
-    number = compiled.compiled if compiled else 0
-    places = f" and compiles on {number} platform{'s' if number > 1 else ''}" if number else ""
-    parts = [f"The patch applies{places}"]
+    measured = any(cell.benchmarks for cell in cells)
+    if not tests and not measured and not (compiled and compiled.compiled + compiled.typed):
+        return Decision(
+            word="nothing",
+            code=ExitCode.NOTHING_TO_DO,
+            headline="The patch applies, and nothing of it was compiled, tested or measured.",
+            next_step="Look at the files that it changes: no platform of the release compiles them.",
+        )
+    parts = [f"The patch applies{_places(compiled)}"]
     parts.append(f"tests: {_count_tests(tests)}" if tests else "no test ran")
     parts += _benchmarks([row for cell in cells for row in cell.benchmarks])
     return Decision(

@@ -48,7 +48,7 @@ def check(by: GoTree, source: GoTree) -> None:
     if not suffices(by.version, wanted):
         raise HostError(
             f"Go {by.version} is too old to build Go {source.version}: that takes {wanted} or later",
-            hint=f"give a newer one: --bootstrap {wanted}, or the path of a Go tree",
+            hint=f"name a newer one in matrix.yml: `sources: {{bootstrap: [{wanted}]}}`, or a Go tree's path",
         )
 
 

@@ -205,6 +205,28 @@ def test_a_pass_claims_only_what_ran() -> None:
     )
 
 
+def test_types_are_not_called_compiled() -> None:
+    names = ["linux/amd64", "linux/arm64", "linux/386"]
+    checked = [
+        gate(gate="compile", signal=signal, platform=name, patch="1.patch", number=1, subject=name)
+        for name in names
+        for signal in (("types", "build") if name == "linux/amd64" else ("types",))
+    ]
+    reach = SeriesReach(
+        reached={name: ["runtime"] for name in names}, tests_only=[], untouched=[], dependents=3, host=""
+    )
+    report = build(reach, *checked, ended(exercise="compiled"), DONE)
+    assert report.headline.startswith(
+        "The patch applies and compiles on 1 platform, and its types check on 2 more platforms; "
+    )
+
+
+def test_a_run_that_looked_at_nothing_is_no_pass() -> None:
+    reach = SeriesReach(reached={}, tests_only=[], untouched=["linux/amd64"], dependents=0, host="")
+    report = build(reach, ended(exercise="skipped"), DONE)
+    assert outcome(report) == ("nothing", ExitCode.NOTHING_TO_DO)
+
+
 def test_where_nothing_is_reached_there_is_nothing_to_do() -> None:
     assert outcome(build(ended(exercise="unaffected"), DONE)) == ("nothing", ExitCode.NOTHING_TO_DO)
 
@@ -254,8 +276,12 @@ def test_after_a_resume_the_last_word_holds() -> None:
 
 @pytest.mark.parametrize("level", ["compiled", "simulated", "emulated", "unaffected", "skipped"])
 def test_what_was_not_measured_is_not_shown_as_measured(level: Exercise) -> None:
-    report = build(gate(gate="compile"), ended(exercise=level), DONE)
-    assert "nothing was measured" in report.headline
+    built = gate(gate="compile", signal="build", platform="linux/amd64", patch="1.patch", number=1)
+    reach = SeriesReach(
+        reached={"linux/amd64": ["runtime"]}, tests_only=[], untouched=[], dependents=3, host=""
+    )
+    report = build(reach, built, ended(exercise=level), DONE)
+    assert "measured" not in report.headline.replace("nothing was measured", "")
     shown = markdown.render(report, {}) + html.render(report, {}, []) + text.render(report, "runs/x")
     assert level in shown
     assert "measured**" not in shown
