@@ -15,6 +15,7 @@ from typing import Any
 
 from pipeline import proc
 from pipeline.errors import HostError, PatchError
+from pipeline.gates import checks
 from pipeline.golang import EXE, Go
 from pipeline.patch.reach import changed_packages, is_test_file
 from pipeline.records import Side
@@ -117,11 +118,8 @@ def fingerprint(
             cwd=tree.root / "src",
             timeout=COMPILE_TIMEOUT,
         )
-        if cause := result.host_cause() or ("it took too long" if result.timed_out else ""):
-            raise HostError(
-                f"compiling {package}'s tests for {target} was stopped by this machine: {cause}",
-                hint=f"the log is {result.log}",
-            )
+        if cause := checks.host_fault(result):
+            raise checks.stopped(f"compiling {package}'s tests for {target}", cause, result.log)
         if not result.ok:
             return {"sha256": "", "reason": next(iter(result.tail.strip().splitlines()), "it failed")}
         if not path.is_file():
@@ -131,6 +129,7 @@ def fingerprint(
         return {"sha256": sha256, "reason": ""}
 
     inputs = {
+        "charged": checks.CHARGED,
         "tree": tree.digest,
         "package": package,
         "tools": builder.base.digest,
