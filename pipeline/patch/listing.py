@@ -14,9 +14,12 @@ from pipeline.golang import LIST_TIMEOUT, Go
 from pipeline.store import Store, digest
 from pipeline.values import Platform
 
-# Every list of files that `go list` knows for a package, compiled or embedded, tests apart.
+# Every list of files that `go list` knows for a package, compiled or embedded, tests apart. Invalid are those
+# that it cannot read, such as one with a build line that does not parse: they fail the package.
+_INVALID = "InvalidGoFiles"
 _CODE = ("GoFiles", "CgoFiles", "CFiles", "CXXFiles", "HFiles", "FFiles", "SFiles", "SysoFiles", "EmbedFiles")
 _TESTS = ("TestGoFiles", "XTestGoFiles", "TestEmbedFiles", "XTestEmbedFiles")
+_FIELDS = ("ImportPath", *_CODE, _INVALID, *_TESTS)
 # What can be a package: any other folder is none for Go, and its name could be a pattern or a flag.
 _PACKAGE = re.compile(r"[A-Za-z0-9][\w.~+-]*(/[A-Za-z0-9][\w.~+-]*)*", re.ASCII)
 _PATTERNS = {"all", "cmd", "std", "tool", "work"}
@@ -117,6 +120,7 @@ def of_tree(
 
     inputs = {
         "release": asker.release,
+        "fields": list(_FIELDS),
         "platforms": [str(one) for one in platforms],
         "packages": {name: _content(manifest, name) for name in wanted},
     }
@@ -163,17 +167,19 @@ def _rows(shell: proc.Shell, go: Go, packages: Sequence[str], platform: Platform
         f"list-{platform.goos}-{platform.goarch}",
         packages,
         target=platform,
-        fields=("ImportPath", *_CODE, *_TESTS),
+        fields=_FIELDS,
         find=True,
     )
 
-    def names(row: Mapping[str, Any], kinds: Sequence[str]) -> list[str]:
-        return sorted(f"src/{row['ImportPath']}/{name}" for kind in kinds for name in row.get(kind) or ())
+    def names(row: Mapping[str, Any], kinds: Sequence[str], *, tests: bool) -> list[str]:
+        found = {name for kind in kinds for name in row.get(kind) or ()}
+        found |= {name for name in row.get(_INVALID) or () if name.endswith("_test.go") == tests}
+        return sorted(f"src/{row['ImportPath']}/{name}" for name in found)
 
     return {
         str(row["ImportPath"]): {
-            "code": names(row, _CODE),
-            "tests": names(row, _TESTS),
+            "code": names(row, _CODE, tests=False),
+            "tests": names(row, _TESTS, tests=True),
             "tested": bool(row.get("TestGoFiles") or row.get("XTestGoFiles")),
         }
         for row in rows

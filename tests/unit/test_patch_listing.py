@@ -1,0 +1,64 @@
+"""Listings: what is asked of a release's go command, what its answers mean, and who is to blame for none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.errors import HostError
+from pipeline.patch import listing
+from pipeline.patch.listing import Asker, Listings
+from pipeline.store import Store
+from pipeline.values import Platform
+
+LINUX = Platform(goos="linux", goarch="amd64")
+WINDOWS = Platform(goos="windows", goarch="arm64")
+MANIFEST = {"src/p/p.go": "0", "src/go.mod": "0"}
+
+
+class Go:
+    """Stands for a go command: rows by GOOS, or none at all where it ``fails``."""
+
+    def __init__(self, rows: dict[str, list[dict[str, Any]]], fails: str = "") -> None:
+        self.rows, self.fails = rows, fails
+        self.asked: list[tuple[str, Platform, Sequence[str]]] = []
+        self.fields: Sequence[str] = ()
+
+    def list(
+        self, _shell: Any, name: str, packages: Sequence[str], *, target: Platform, fields: Any, **_: Any
+    ) -> list[dict[str, Any]]:
+        self.asked.append((name, target, packages))
+        self.fields = fields
+        if self.fails:
+            raise HostError(f"go list failed for {target}:\n{self.fails}", hint="the log is x.log")
+        return self.rows.get(target.goos, [])
+
+
+@pytest.fixture
+def asker(tmp_path: Path) -> Asker:
+    store = Store(tmp_path / "store")
+    store.prepare()
+    shell: Any = None
+    return Asker(store=store, shell=shell, release="r", jobs=2)
+
+
+def of_tree(asker: Asker, go: Any, manifest: dict[str, str] = MANIFEST, **more: Any) -> Listings:
+    return listing.of_tree(asker, go, manifest, ["p"], [LINUX, WINDOWS], **more)
+
+
+def test_a_file_that_go_cannot_read_is_code_of_the_package_or_a_test(asker: Asker) -> None:
+    row = {
+        "ImportPath": "p",
+        "GoFiles": ["p.go"],
+        "InvalidGoFiles": ["bad.go", "bad_test.go"],
+        "TestGoFiles": ["bad_test.go"],
+    }
+    go = Go({"linux": [row], "windows": [{"ImportPath": "p", "InvalidGoFiles": ["bad.go"]}]})
+    found = of_tree(asker, go)
+    assert "InvalidGoFiles" in go.fields
+    assert found[LINUX]["p"].code == {"src/p/p.go", "src/p/bad.go"}
+    assert found[LINUX]["p"].tests == {"src/p/bad_test.go"}
+    assert found[WINDOWS]["p"].code == {"src/p/bad.go"}
