@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from pipeline import tree
+from pipeline.errors import PatchError
 from pipeline.flow.context import Context
 from pipeline.gates.compile import Prefix
 from pipeline.patch import listing, reach
@@ -19,6 +20,8 @@ from pipeline.toolchain.trees import PatchedTree
 from pipeline.values import Cell, GoTree, Platform
 
 FEW = 12
+# One without imports, and one that needs what is vendored.
+_WITNESSES = ("net", "runtime")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,13 +64,17 @@ def find(context: Context, builder: Builder, patched: PatchedTree) -> Reached:
         release = listing.of_release(asker, go, context.plan.host)
         steps = _prefixes(context, builder, patched)
         changed = {name for one in steps for name in tree.changed(builder.base.manifest, one.manifest)}
-        packages = reach.changed_packages(changed)
+        packages = _asked(changed)
         before = listing.of_tree(asker, go, builder.base.manifest, packages, release.platforms)
         found = []
         for number, (patch, one) in enumerate(zip(context.plan.series.patches, steps, strict=True), 1):
             context.progress.step(f"{len(release.platforms)} platforms, {patch.name}", number, len(steps))
             own = builder.go(one.root, builder.base.digest)
-            after = listing.of_tree(asker, own, one.manifest, packages, release.platforms)
+            try:
+                after = listing.of_tree(asker, own, one.manifest, packages, release.platforms, baseline=go)
+            except PatchError as error:
+                what = f"patch {number} of {len(steps)} ({patch.name}): {error.what}"
+                raise PatchError(what, meaning=error.meaning, hint=error.hint) from error
             names = tuple(tree.changed(builder.base.manifest, one.manifest))
             found.append(
                 Prefix(
@@ -81,6 +88,13 @@ def find(context: Context, builder: Builder, patched: PatchedTree) -> Reached:
         reached = Reached(release=release, prefixes=tuple(found))
         _record(context, reached)
     return reached
+
+
+def _asked(changed: Collection[str]) -> list[str]:
+    """The packages to list. What describes a module is in none of them, and is only read for one."""
+    packages = reach.changed_packages(changed)
+    modules = any(listing.is_module_file(name) for name in changed)
+    return sorted({*packages, *_WITNESSES}) if modules else packages
 
 
 def _prefixes(context: Context, builder: Builder, patched: PatchedTree) -> list[GoTree]:
@@ -119,6 +133,7 @@ def _record(context: Context, reached: Reached) -> None:
             untouched=[str(p) for p, one in whole.items() if not one.files],
             dependents=len(reached.release.dependents(packages)),
             host=str(context.plan.host),
+            unlisted=reach.unlisted(whole.values(), reached.prefixes[-1].changed),
             importing=len(reached.release.importing(packages)),
             importing_checked=bool(reached.importing),
         )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipeline import parallel, proc
-from pipeline.errors import HostError
+from pipeline.errors import HostError, PatchError
 from pipeline.golang import LIST_TIMEOUT, Go
 from pipeline.store import Store, digest
 from pipeline.values import Platform
@@ -82,6 +82,15 @@ def is_package(path: str) -> bool:
     return bool(_PACKAGE.fullmatch(path)) and path not in _PATTERNS
 
 
+def is_module_file(path: str) -> bool:
+    """Whether a path below GOROOT belongs to what describes a module of the release's: it can fail every
+    package, and none lists it."""
+    pure = PurePosixPath(path)
+    if pure.parts[0] != "src" or "testdata" in pure.parts:
+        return False
+    return pure.name in ("go.mod", "go.sum") or pure.parts[-2:] == ("vendor", "modules.txt")
+
+
 def of_release(asker: Asker, go: Go, host: Platform) -> Release:
     """What a release supports. Asked once: about a second of processor time for all platforms."""
 
@@ -106,16 +115,27 @@ def of_release(asker: Asker, go: Go, host: Platform) -> Release:
 
 
 def of_tree(
-    asker: Asker, go: Go, manifest: Mapping[str, str], packages: Sequence[str], platforms: Sequence[Platform]
+    asker: Asker,
+    go: Go,
+    manifest: Mapping[str, str],
+    packages: Sequence[str],
+    platforms: Sequence[Platform],
+    *,
+    baseline: Go | None = None,
 ) -> Listings:
     """The files of ``packages`` in the tree of ``go`` on every platform. Trees that hold the same files there
-    share the answer. Without what a package imports this takes 30 ms of processor time a platform."""
+    share the answer. Without what a package imports this takes 30 ms of processor time a platform.
+
+    PatchError where the tree of ``baseline`` can be listed and this one cannot, else HostError.
+    """
     wanted = [name for name in packages if is_package(name)]
     if not wanted:
         return {platform: {} for platform in platforms}
 
     def build(_: Path) -> Mapping[str, Any]:
-        rows = parallel.run(asker.jobs, lambda one: _rows(asker.shell, go, wanted, one), platforms)
+        rows = parallel.run(
+            asker.jobs, lambda one: _judged(asker.shell, go, baseline, wanted, one), platforms
+        )
         return {"files": dict(zip(map(str, platforms), rows, strict=True))}
 
     inputs = {
@@ -123,6 +143,7 @@ def of_tree(
         "fields": list(_FIELDS),
         "platforms": [str(one) for one in platforms],
         "packages": {name: _content(manifest, name) for name in wanted},
+        "modules": {name: entry for name, entry in sorted(manifest.items()) if is_module_file(name)},
     }
     files = asker.store.fill("listings", inputs, build).meta["files"]
     return {
@@ -159,6 +180,23 @@ def _tags(shell: proc.Shell, go: Go, platform: Platform) -> list[str]:
     if not result.ok:
         raise HostError(f"go list failed for {platform}:\n{result.tail}", hint=f"the log is {result.log}")
     return result.stdout.split()
+
+
+def _judged(
+    shell: proc.Shell, go: Go, baseline: Go | None, packages: Sequence[str], platform: Platform
+) -> dict[str, Any]:
+    try:
+        return _rows(shell, go, packages, platform)
+    except HostError as error:
+        if baseline is None:
+            raise
+        # Not what is remembered of it: only an answer of now tells the patch from a machine in trouble.
+        _rows(shell, baseline, packages, platform)
+        raise PatchError(
+            error.what,
+            meaning="the baseline's packages can be listed: the patch is at fault",
+            hint=error.hint,
+        ) from error
 
 
 def _rows(shell: proc.Shell, go: Go, packages: Sequence[str], platform: Platform) -> dict[str, Any]:

@@ -86,7 +86,8 @@ class SeriesReach(Record):
     GOOS/GOARCH to changed packages; ``tests_only`` are platforms where only test files change, ``untouched``
     the others. ``dependents`` counts the packages of std and cmd that are built from a changed one, on
     ``host``, and ``importing`` those of std that import one directly: their types are checked too where they
-    are few."""
+    are few. ``unlisted`` are changed files below src/ that no platform compiles, tests and testdata apart:
+    nothing was checked for them."""
 
     kind: Literal["series-reach"] = "series-reach"
     reached: dict[str, list[str]]
@@ -96,6 +97,7 @@ class SeriesReach(Record):
     host: str
     importing: int = 0
     importing_checked: bool = False
+    unlisted: list[str] = Field(default=[])
 
 
 class SameBits(Record):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import HostError
+from pipeline.errors import HostError, PatchError
 from pipeline.patch import listing
 from pipeline.patch.listing import Asker, Listings
 from pipeline.store import Store
@@ -62,3 +62,45 @@ def test_a_file_that_go_cannot_read_is_code_of_the_package_or_a_test(asker: Aske
     assert found[LINUX]["p"].code == {"src/p/p.go", "src/p/bad.go"}
     assert found[LINUX]["p"].tests == {"src/p/bad_test.go"}
     assert found[WINDOWS]["p"].code == {"src/p/bad.go"}
+
+
+ROWS = {"linux": [{"ImportPath": "p", "GoFiles": ["p.go"]}]}
+BROKEN = "go.mod:14: unknown directive: x"
+
+
+def test_a_tree_that_cannot_be_listed_where_the_baseline_can_is_the_fault_of_the_patch(asker: Asker) -> None:
+    baseline: Any = Go(ROWS)
+    with pytest.raises(PatchError, match="unknown directive: x") as caught:
+        of_tree(asker, Go(ROWS, BROKEN), baseline=baseline)
+    assert "the patch is at fault" in caught.value.meaning
+    assert caught.value.hint == "the log is x.log"
+
+
+def test_where_the_baseline_cannot_be_listed_either_the_machine_is_in_trouble(asker: Asker) -> None:
+    of_tree(asker, Go(ROWS))  # what is remembered of the baseline says nothing about now
+    patched: Any = {"src/p/p.go": "1"}
+    with pytest.raises(HostError, match="no space"):
+        of_tree(asker, Go(ROWS, "no space"), patched, baseline=Go(ROWS, "no space"))
+    with pytest.raises(HostError, match="no space"):
+        of_tree(asker, Go(ROWS, "no space"), patched)
+
+
+def test_a_module_file_that_changes_is_a_new_question(asker: Asker) -> None:
+    of_tree(asker, Go(ROWS))
+    again = Go(ROWS)
+    of_tree(asker, again)
+    assert again.asked == []
+    with pytest.raises(PatchError):
+        of_tree(asker, Go(ROWS, BROKEN), {**MANIFEST, "src/go.mod": "1"}, baseline=Go(ROWS))
+
+
+@pytest.mark.parametrize("name", ["src/go.mod", "src/cmd/go.sum", "src/vendor/modules.txt"])
+def test_module_files(name: str) -> None:
+    assert listing.is_module_file(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["go.mod", "src/p/modules.txt", "src/cmd/go/testdata/x/go.mod", "src/p/mod.go"]
+)
+def test_other_files_describe_no_module_of_the_release(name: str) -> None:
+    assert not listing.is_module_file(name)

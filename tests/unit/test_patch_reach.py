@@ -80,3 +80,18 @@ def test_packages(name: str) -> None:
 )
 def test_a_folder_that_the_go_command_would_take_for_something_else_is_no_package(name: str) -> None:
     assert not listing.is_package(name)
+
+
+def test_what_no_platform_lists_is_named_unless_it_is_for_tests_or_outside_src() -> None:
+    both = listings(linux=(["p.go", "p_linux.go"], ["p_test.go"]), darwin=(["p.go"], []))
+    changed = [
+        "src/p/p_linux.go",
+        "src/p/p_test.go",
+        "src/p/odd.go",
+        "src/p/odd_test.go",
+        "src/p/testdata/x.go",
+        "src/go.mod",
+        "doc/x.html",
+    ]
+    found = reach.of_platforms(both, both, changed)
+    assert reach.unlisted(found.values(), changed) == ["src/go.mod", "src/p/odd.go"]
