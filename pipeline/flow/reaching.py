@@ -38,11 +38,19 @@ class Reached:
         return self.prefixes[-1].reach
 
     @property
-    def importing(self) -> tuple[str, ...]:
-        """Packages that import a changed one directly, if they are few: a change of what a package exports
-        breaks them and not itself. Those of the runtime or of errors are half the library."""
-        found = self.release.importing(_changed(self.whole))
-        return found if len(found) <= FEW else ()
+    def importers(self) -> Mapping[Platform, tuple[str, ...]]:
+        """By platform that is reached: the packages that import one directly which changes there."""
+        return {
+            platform: self.release.importing(one.packages, platform.goos)
+            for platform, one in self.whole.items()
+            if one.reached
+        }
+
+    @property
+    def importing(self) -> Mapping[Platform, tuple[str, ...]]:
+        """The importers of the platforms where they are few: a change of what a package exports breaks them
+        and not itself. Those of the runtime or of errors are half the library."""
+        return {platform: found for platform, found in self.importers.items() if len(found) <= FEW}
 
     def supports(self, cell: Cell) -> bool:
         """Whether the release knows the cell's platform at all."""
@@ -126,15 +134,17 @@ def _record(context: Context, reached: Reached) -> None:
         )
     whole = reached.whole
     packages = _changed(whole)
+    importers = reached.importers
     context.ledger.append(
         SeriesReach(
             reached={str(platform): list(one.packages) for platform, one in whole.items() if one.reached},
             tests_only=[str(p) for p, one in whole.items() if one.test_packages and not one.reached],
             untouched=[str(p) for p, one in whole.items() if not one.files],
-            dependents=len(reached.release.dependents(packages)),
+            dependents=len(reached.release.dependents(packages, context.plan.host.goos)),
             host=str(context.plan.host),
             unlisted=reach.unlisted(whole.values(), reached.prefixes[-1].changed),
-            importing=len(reached.release.importing(packages)),
-            importing_checked=bool(reached.importing),
+            importing=len({name for found in importers.values() for name in found}),
+            importing_checked=all(len(found) <= FEW for found in importers.values()),
+            importing_unchecked=[str(p) for p, found in importers.items() if len(found) > FEW],
         )
     )

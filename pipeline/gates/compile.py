@@ -7,7 +7,7 @@ gate. A complaint is charged only for what the baseline does not say as well.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from pipeline.gates import checks
@@ -34,8 +34,8 @@ class Prefix:
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
     """What to check: the prefixes in order, how deep, ``packages`` that the series names besides those it
-    changes, ``importing`` that import what it changes and whose types are checked with it, the plan's cells
-    by platform, and the host."""
+    changes, ``importing`` by platform that import what it changes there and whose types are checked with it,
+    the plan's cells by platform, and the host."""
 
     base: GoTree
     prefixes: Sequence[Prefix]
@@ -43,7 +43,7 @@ class Wanted:
     packages: tuple[str, ...]
     cells: Mapping[Platform, str]
     host: Platform
-    importing: tuple[str, ...] = ()
+    importing: Mapping[Platform, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +122,7 @@ def _task(wanted: Wanted, signal: Signal, prefix: Prefix, platform: Platform) ->
     if signal == "build" and whole and platform in near:
         packages |= set(wanted.packages)
     if signal == "types" and reach.packages:
-        packages |= set(wanted.importing)
+        packages |= set(wanted.importing.get(platform, ()))
     return Task(
         signal=signal,
         platform=platform,

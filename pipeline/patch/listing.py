@@ -28,27 +28,31 @@ _PATTERNS = {"all", "cmd", "std", "tool", "work"}
 @dataclass(frozen=True, kw_only=True)
 class Release:
     """A release's platforms, each with the build tags that it sets by itself there (GOEXPERIMENT and the
-    architecture's features), and the packages that import a package directly, on the host."""
+    architecture's features), and by GOOS the packages that import a package directly: those of the standard
+    library, for the host's GOOS those of the commands too."""
 
     tags: Mapping[Platform, tuple[str, ...]]
-    importers: Mapping[str, tuple[str, ...]]
+    importers: Mapping[str, Mapping[str, tuple[str, ...]]]
 
     @property
     def platforms(self) -> tuple[Platform, ...]:
         """Every GOOS/GOARCH that the release supports."""
         return tuple(self.tags)
 
-    def importing(self, packages: Sequence[str]) -> tuple[str, ...]:
-        """The packages of the standard library that import one of ``packages`` directly."""
-        found = {name for package in packages for name in self.importers.get(package, ())}
+    def importing(self, packages: Sequence[str], goos: str) -> tuple[str, ...]:
+        """The packages of the standard library that import one of ``packages`` directly on a GOOS."""
+        importers = self.importers.get(goos, {})
+        found = {name for package in packages for name in importers.get(package, ())}
         return tuple(sorted(name for name in found - set(packages) if not name.startswith("cmd/")))
 
-    def dependents(self, packages: Sequence[str]) -> tuple[str, ...]:
-        """Every package of the standard library and the commands that is built from one of ``packages``."""
+    def dependents(self, packages: Sequence[str], goos: str) -> tuple[str, ...]:
+        """Every package of the standard library, on the host of the commands too, that is built from one of
+        ``packages``."""
+        importers = self.importers.get(goos, {})
         found: set[str] = set()
         left = list(packages)
         while left:
-            new = set(self.importers.get(left.pop(), ())) - found
+            new = set(importers.get(left.pop(), ())) - found
             found |= new
             left += new
         return tuple(sorted(found - set(packages)))
@@ -92,26 +96,54 @@ def is_module_file(path: str) -> bool:
 
 
 def of_release(asker: Asker, go: Go, host: Platform) -> Release:
-    """What a release supports. Asked once: about a second of processor time for all platforms."""
+    """What a release supports, and who imports whom, of each GOOS on one architecture. Asked once: about a
+    second of processor time for the platforms, and a third of one for each GOOS."""
 
     def build(_: Path) -> Mapping[str, Any]:
         platforms = go.platforms(asker.shell)
         tags = parallel.run(asker.jobs, lambda one: _tags(asker.shell, go, one), platforms)
-        rows = go.list(
-            asker.shell, "list-all", ["std", "cmd"], target=host, fields=("ImportPath", "Imports"), deps=True
-        )
-        imports = {str(row["ImportPath"]).split(" ")[0]: row.get("Imports") or [] for row in rows}
-        return {"tags": dict(zip(map(str, platforms), tags, strict=True)), "imports": imports}
+        places = _one_each(platforms, host)
+        importers = parallel.run(asker.jobs, lambda one: _importers(asker.shell, go, one, host), places)
+        return {
+            "tags": dict(zip(map(str, platforms), tags, strict=True)),
+            "importers": dict(zip((one.goos for one in places), importers, strict=True)),
+        }
 
-    entry = asker.store.fill("platforms", {"release": asker.release, "host": str(host)}, build)
-    importers: dict[str, set[str]] = {}
-    for package, names in entry.meta["imports"].items():
-        for name in names:
-            importers.setdefault(name, set()).add(package)
+    inputs = {"release": asker.release, "host": str(host), "importers": "each GOOS"}
+    entry = asker.store.fill("platforms", inputs, build)
     return Release(
         tags={_platform(text): tuple(tags) for text, tags in entry.meta["tags"].items()},
-        importers={name: tuple(sorted(found)) for name, found in importers.items()},
+        importers={
+            goos: {name: tuple(found) for name, found in importers.items()}
+            for goos, importers in entry.meta["importers"].items()
+        },
     )
+
+
+def _one_each(platforms: Sequence[Platform], host: Platform) -> list[Platform]:
+    """One platform of each GOOS, on the host's architecture where it has that."""
+    found: dict[str, Platform] = {}
+    for one in platforms:
+        if one.goos not in found or one.goarch == host.goarch:
+            found[one.goos] = one
+    return list(found.values())
+
+
+def _importers(shell: proc.Shell, go: Go, platform: Platform, host: Platform) -> dict[str, list[str]]:
+    patterns = ["std", "cmd"] if platform == host else ["std"]
+    rows = go.list(
+        shell,
+        f"list-all-{platform.goos}",
+        patterns,
+        target=platform,
+        fields=("ImportPath", "Imports"),
+        deps=True,
+    )
+    importers: dict[str, set[str]] = {}
+    for row in rows:
+        for name in row.get("Imports") or ():
+            importers.setdefault(name, set()).add(str(row["ImportPath"]).split(" ")[0])
+    return {name: sorted(found) for name, found in importers.items()}
 
 
 def of_tree(

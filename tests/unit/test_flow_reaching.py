@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +21,7 @@ from pipeline.values import GoTree, Platform
 
 LINUX = Platform(goos="linux", goarch="amd64")
 WINDOWS = Platform(goos="windows", goarch="arm64")
+Importers = Mapping[str, Mapping[str, tuple[str, ...]]]
 BASE = {"src/p/p.go": "0", "src/go.mod": "0"}
 
 
@@ -30,7 +32,13 @@ def go_tree(manifest: dict[str, str]) -> GoTree:
 class Run:
     """A series of one patch, as far as its reach looks at it; package p compiles p.go everywhere."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], fails: str = "") -> None:
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        changes: dict[str, str],
+        fails: str = "",
+        importers: Importers | None = None,
+    ) -> None:
         self.asked: list[str] = []
         self.fails = fails
         self.patched: Any = SimpleNamespace(tree=go_tree({**BASE, **changes}))
@@ -46,7 +54,7 @@ class Run:
             progress=SimpleNamespace(step=lambda *_: None),
             stage=lambda _: contextlib.nullcontext(),
         )
-        release = Release(tags={LINUX: (), WINDOWS: ()}, importers={})
+        release = Release(tags={LINUX: (), WINDOWS: ()}, importers=importers or {})
         monkeypatch.setattr(listing, "of_release", lambda *_: release)
         monkeypatch.setattr(listing, "of_tree", self._of_tree)
 
@@ -107,3 +115,18 @@ def test_tests_that_change_alone_are_something() -> None:
     )
     one = Prefix(number=1, patch="1", tree=go_tree({}), changed=tests.files, reach={LINUX: tests})
     checking.require_something(Reached(release=Release(tags={}, importers={}), prefixes=(one,)))
+
+
+def test_each_platform_has_the_importers_of_its_goos(monkeypatch: pytest.MonkeyPatch) -> None:
+    importers: Importers = {"linux": {"p": ("os",)}, "windows": {"p": ("net", "os")}}
+    found, record = Run(monkeypatch, {"src/p/p.go": "1"}, importers=importers).find()
+    assert found.importing == {LINUX: ("os",), WINDOWS: ("net", "os")}
+    assert (record.importing, record.importing_checked, record.importing_unchecked) == (2, True, [])
+
+
+def test_the_limit_of_importers_is_one_of_each_platform(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = tuple(f"a{number:02}" for number in range(reaching.FEW))
+    importers: Importers = {"linux": {"p": few}, "windows": {"p": (*few, "b")}}
+    found, record = Run(monkeypatch, {"src/p/p.go": "1"}, importers=importers).find()
+    assert found.importing == {LINUX: few}
+    assert (record.importing_checked, record.importing_unchecked) == (False, ["windows/arm64"])

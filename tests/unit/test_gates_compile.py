@@ -97,6 +97,7 @@ def check(
     depth: Depth = EVERYWHERE,
     packages: tuple[str, ...] = (),
     cells: Mapping[Platform, str] | None = None,
+    importing: Mapping[Platform, tuple[str, ...]] | None = None,
 ) -> tuple[list[GateResult], Fake]:
     fake = Fake(answers)
     monkeypatch.setattr(checks, "run", fake.run)
@@ -108,6 +109,7 @@ def check(
         packages=packages,
         cells=cells or {LINUX: "linux-amd64"},
         host=LINUX,
+        importing=importing or {},
     )
     return gate.check(place, wanted, lambda *_: None), fake
 
@@ -150,6 +152,15 @@ def test_a_prefix_that_changes_nothing_on_a_platform_is_not_checked_there_again(
         ("types", "linux", 1),
         ("types", "windows", 1),
     ]
+
+
+def test_the_types_of_importers_are_checked_on_the_platforms_that_have_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _, fake = check(monkeypatch, {}, {"src/p/p.go": "1"}, importing={WINDOWS: ("net",)})
+    assert fake.packages["types", "windows", 1] == ("net", "p")
+    assert fake.packages["types", "linux", 1] == ("p",)
+    assert fake.packages["build", "windows", 1] == ("p",)
 
 
 def keys(monkeypatch: pytest.MonkeyPatch, *steps: Mapping[str, str]) -> dict[str, Mapping[str, str]]:

@@ -104,3 +104,24 @@ def test_module_files(name: str) -> None:
 )
 def test_other_files_describe_no_module_of_the_release(name: str) -> None:
     assert not listing.is_module_file(name)
+
+
+def test_importers_are_asked_of_each_goos_and_the_commands_on_the_host_alone(
+    asker: Asker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows: dict[str, list[dict[str, Any]]] = {
+        "linux": [{"ImportPath": "os", "Imports": ["io"]}, {"ImportPath": "cmd/x", "Imports": ["io"]}],
+        "windows": [{"ImportPath": "net", "Imports": ["io", "internal/w"]}, {"ImportPath": "io"}],
+    }
+    go: Any = Go(rows)
+    go.platforms = lambda _: (Platform(goos="linux", goarch="386"), LINUX, WINDOWS)
+    monkeypatch.setattr(listing, "_tags", lambda *_: ["x"])
+    release = listing.of_release(asker, go, LINUX)
+    asked = {str(platform): packages for _, platform, packages in go.asked}
+    assert asked == {"linux/amd64": ["std", "cmd"], "windows/arm64": ["std"]}
+    assert release.importing(["internal/w"], "linux") == ()
+    assert release.importing(["internal/w"], "windows") == ("net",)
+    assert release.importing(["io"], "linux") == ("os",)
+    assert release.dependents(["io"], "linux") == ("cmd/x", "os")
+    assert listing.of_release(asker, go, LINUX) == release
+    assert len(go.asked) == 2

@@ -59,15 +59,20 @@ def test_where_only_tests_change_nothing_is_reached_but_something_changes() -> N
 
 
 def test_dependents_are_transitive_and_leave_out_what_changed() -> None:
-    release = Release(tags={LINUX: ()}, importers={"a": ("b",), "b": ("c", "d"), "c": ("d",)})
-    assert release.dependents(["a"]) == ("b", "c", "d")
-    assert release.dependents(["a", "c"]) == ("b", "d")
-    assert release.dependents(["d"]) == ()
+    release = Release(tags={LINUX: ()}, importers={"linux": {"a": ("b",), "b": ("c", "d"), "c": ("d",)}})
+    assert release.dependents(["a"], "linux") == ("b", "c", "d")
+    assert release.dependents(["a", "c"], "linux") == ("b", "d")
+    assert release.dependents(["d"], "linux") == ()
 
 
 def test_who_imports_directly_leaves_out_commands_and_what_changed() -> None:
-    release = Release(tags={LINUX: ()}, importers={"a": ("b", "cmd/x", "c"), "b": ("d",)})
-    assert release.importing(["a", "b"]) == ("c", "d")
+    release = Release(
+        tags={LINUX: ()},
+        importers={"linux": {"a": ("b", "cmd/x", "c"), "b": ("d",)}, "darwin": {"b": ("e",)}},
+    )
+    assert release.importing(["a", "b"], "linux") == ("c", "d")
+    assert release.importing(["a", "b"], "darwin") == ("e",)
+    assert release.importing(["a", "b"], "plan9") == ()
 
 
 @pytest.mark.parametrize("name", ["runtime", "internal/poll", "vendor/golang.org/x/net/idna", "cmd/go"])
