@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from pipeline import tree
+from pipeline.errors import PatchError
 from pipeline.flow.context import Context
 from pipeline.gates.compile import Prefix
 from pipeline.patch import listing, reach
@@ -19,6 +20,8 @@ from pipeline.toolchain.trees import PatchedTree
 from pipeline.values import Cell, GoTree, Platform
 
 FEW = 12
+# One without imports, and one that needs what is vendored.
+_WITNESSES = ("net", "runtime")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +38,19 @@ class Reached:
         return self.prefixes[-1].reach
 
     @property
-    def importing(self) -> tuple[str, ...]:
-        """Packages that import a changed one directly, if they are few: a change of what a package exports
-        breaks them and not itself. Those of the runtime or of errors are half the library."""
-        found = self.release.importing(_changed(self.whole))
-        return found if len(found) <= FEW else ()
+    def importers(self) -> Mapping[Platform, tuple[str, ...]]:
+        """By platform that is reached: the packages that import one directly which changes there."""
+        return {
+            platform: self.release.importing(one.packages, platform.goos)
+            for platform, one in self.whole.items()
+            if one.reached
+        }
+
+    @property
+    def importing(self) -> Mapping[Platform, tuple[str, ...]]:
+        """The importers of the platforms where they are few: a change of what a package exports breaks them
+        and not itself. Those of the runtime or of errors are half the library."""
+        return {platform: found for platform, found in self.importers.items() if len(found) <= FEW}
 
     def supports(self, cell: Cell) -> bool:
         """Whether the release knows the cell's platform at all."""
@@ -61,13 +72,17 @@ def find(context: Context, builder: Builder, patched: PatchedTree) -> Reached:
         release = listing.of_release(asker, go, context.plan.host)
         steps = _prefixes(context, builder, patched)
         changed = {name for one in steps for name in tree.changed(builder.base.manifest, one.manifest)}
-        packages = reach.changed_packages(changed)
+        packages = _asked(changed)
         before = listing.of_tree(asker, go, builder.base.manifest, packages, release.platforms)
         found = []
         for number, (patch, one) in enumerate(zip(context.plan.series.patches, steps, strict=True), 1):
             context.progress.step(f"{len(release.platforms)} platforms, {patch.name}", number, len(steps))
             own = builder.go(one.root, builder.base.digest)
-            after = listing.of_tree(asker, own, one.manifest, packages, release.platforms)
+            try:
+                after = listing.of_tree(asker, own, one.manifest, packages, release.platforms, baseline=go)
+            except PatchError as error:
+                what = f"patch {number} of {len(steps)} ({patch.name}): {error.what}"
+                raise PatchError(what, meaning=error.meaning, hint=error.hint) from error
             names = tuple(tree.changed(builder.base.manifest, one.manifest))
             found.append(
                 Prefix(
@@ -81,6 +96,13 @@ def find(context: Context, builder: Builder, patched: PatchedTree) -> Reached:
         reached = Reached(release=release, prefixes=tuple(found))
         _record(context, reached)
     return reached
+
+
+def _asked(changed: Collection[str]) -> list[str]:
+    """The packages to list. What describes a module is in none of them, and is only read for one."""
+    packages = reach.changed_packages(changed)
+    modules = any(listing.is_module_file(name) for name in changed)
+    return sorted({*packages, *_WITNESSES}) if modules else packages
 
 
 def _prefixes(context: Context, builder: Builder, patched: PatchedTree) -> list[GoTree]:
@@ -112,14 +134,17 @@ def _record(context: Context, reached: Reached) -> None:
         )
     whole = reached.whole
     packages = _changed(whole)
+    importers = reached.importers
     context.ledger.append(
         SeriesReach(
             reached={str(platform): list(one.packages) for platform, one in whole.items() if one.reached},
             tests_only=[str(p) for p, one in whole.items() if one.test_packages and not one.reached],
             untouched=[str(p) for p, one in whole.items() if not one.files],
-            dependents=len(reached.release.dependents(packages)),
+            dependents=len(reached.release.dependents(packages, context.plan.host.goos)),
             host=str(context.plan.host),
-            importing=len(reached.release.importing(packages)),
-            importing_checked=bool(reached.importing),
+            unlisted=reach.unlisted(whole.values(), reached.prefixes[-1].changed),
+            importing=len({name for found in importers.values() for name in found}),
+            importing_checked=all(len(found) <= FEW for found in importers.values()),
+            importing_unchecked=[str(p) for p, found in importers.items() if len(found) > FEW],
         )
     )

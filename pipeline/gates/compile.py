@@ -7,12 +7,12 @@ gate. A complaint is charged only for what the baseline does not say as well.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from pipeline.gates import checks
 from pipeline.gates.checks import Outcome, Place, Task
-from pipeline.patch.reach import Reach, changed_packages
+from pipeline.patch.reach import Reach, changed_packages, unlisted
 from pipeline.records import GateResult, GateStatus, Signal
 from pipeline.values import Depth, GoTree, Platform, Scope
 
@@ -34,8 +34,8 @@ class Prefix:
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
     """What to check: the prefixes in order, how deep, ``packages`` that the series names besides those it
-    changes, ``importing`` that import what it changes and whose types are checked with it, the plan's cells
-    by platform, and the host."""
+    changes, ``importing`` by platform that import what it changes there and whose types are checked with it,
+    the plan's cells by platform, and the host."""
 
     base: GoTree
     prefixes: Sequence[Prefix]
@@ -43,7 +43,7 @@ class Wanted:
     packages: tuple[str, ...]
     cells: Mapping[Platform, str]
     host: Platform
-    importing: tuple[str, ...] = ()
+    importing: Mapping[Platform, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,10 +98,13 @@ def _due(wanted: Wanted, signal: Signal) -> list[_Due]:
     seen: set[tuple[object, ...]] = set()
     due = []
     for prefix in wanted.prefixes:
-        for platform in prefix.reach:
+        for platform, reach in prefix.reach.items():
             task = _task(wanted, signal, prefix, platform)
-            if task is not None and task.identity not in seen:
-                seen.add(task.identity)
+            if task is None:
+                continue
+            files = tuple(_files(prefix, reach, signal).items())
+            if (same := (platform, task.packages, files)) not in seen:
+                seen.add(same)
                 due.append(_Due(prefix=prefix, task=task))
     return due
 
@@ -119,26 +122,38 @@ def _task(wanted: Wanted, signal: Signal, prefix: Prefix, platform: Platform) ->
     if signal == "build" and whole and platform in near:
         packages |= set(wanted.packages)
     if signal == "types" and reach.packages:
-        packages |= set(wanted.importing)
+        packages |= set(wanted.importing.get(platform, ()))
     return Task(
-        signal=signal, platform=platform, tree=prefix.tree, packages=tuple(sorted(packages)), files=files
+        signal=signal,
+        platform=platform,
+        tree=prefix.tree,
+        packages=tuple(sorted(packages)),
+        files=_hashes(prefix, {*files, *_beside(prefix, reach)}),
     )
 
 
 def _files(prefix: Prefix, reach: Reach, signal: Signal) -> dict[str, str]:
-    """The changed files that may decide a result on a platform, with their hashes."""
-    names = set(reach.files) | {name for name in prefix.changed if _loose(prefix, name)}
+    """The changed files by which two prefixes may differ on a platform, with their hashes: what is listed
+    there, and what may matter though no package lists it, such as go.mod or a file that another includes."""
+    names = {*reach.files, *unlisted(prefix.reach.values(), prefix.changed)}
     if signal == "vet":  # it also reads the build lines of files that are for other platforms
-        names |= {name for name in prefix.changed if set(changed_packages([name])) & set(reach.changed)}
+        names |= _beside(prefix, reach)
+    return _hashes(prefix, names)
+
+
+def _beside(prefix: Prefix, reach: Reach) -> set[str]:
+    """Every changed file in the folders of the changed packages. What is remembered outlives this run, so its
+    key must not rest on the listing alone."""
+    changed = set(reach.changed)
+    return {
+        name
+        for name in prefix.changed
+        if "testdata" not in PurePosixPath(name).parts and changed & set(changed_packages([name]))
+    }
+
+
+def _hashes(prefix: Prefix, names: Collection[str]) -> dict[str, str]:
     return {name: prefix.tree.manifest.get(name, "removed") for name in sorted(names)}
-
-
-def _loose(prefix: Prefix, name: str) -> bool:
-    """Whether a file may matter though no package lists it: go.mod, say, or what it includes elsewhere."""
-    path = PurePosixPath(name)
-    if path.suffix == ".go" or path.parts[0] != "src" or "testdata" in path.parts:
-        return False
-    return not any(name in reach.files for reach in prefix.reach.values())
 
 
 def _judged(place: Place, wanted: Wanted, due: Sequence[_Due]) -> list[GateResult]:

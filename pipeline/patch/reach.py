@@ -56,6 +56,16 @@ def changed_packages(files: Iterable[str]) -> list[str]:
     return sorted(found)
 
 
+def unlisted(reaches: Iterable[Reach], changed: Iterable[str]) -> list[str]:
+    """Changed files below src/ that no platform lists, testdata and tests apart: what they do is unknown."""
+    listed = {name for one in reaches for name in one.files}
+    return sorted(
+        name
+        for name in changed
+        if name not in listed and PurePosixPath(name).parts[0] == "src" and not is_test_file(name)
+    )
+
+
 def of_platforms(before: Listings, after: Listings, changed: Sequence[str]) -> dict[Platform, Reach]:
     """Which of the changed files each platform compiles, in either tree: one that the series removes is only
     in the first."""

@@ -85,8 +85,10 @@ class SeriesReach(Record):
     """Where the series changes what is compiled, over every platform of the release: ``reached`` maps
     GOOS/GOARCH to changed packages; ``tests_only`` are platforms where only test files change, ``untouched``
     the others. ``dependents`` counts the packages of std and cmd that are built from a changed one, on
-    ``host``, and ``importing`` those of std that import one directly: their types are checked too where they
-    are few."""
+    ``host``. ``importing`` counts those of std that import one directly on a platform that is reached: their
+    types are checked too, except on the platforms ``importing_unchecked``, where they are many. ``unlisted``
+    are changed files below src/ that no platform compiles, tests and testdata apart: nothing was checked for
+    them."""
 
     kind: Literal["series-reach"] = "series-reach"
     reached: dict[str, list[str]]
@@ -96,6 +98,8 @@ class SeriesReach(Record):
     host: str
     importing: int = 0
     importing_checked: bool = False
+    importing_unchecked: list[str] = Field(default=[])
+    unlisted: list[str] = Field(default=[])
 
 
 class SameBits(Record):

@@ -168,7 +168,11 @@ class Bench:
             packages=(),
             cells={},
             host=self.host,
-            importing=release.importing(packages) if importers else (),
+            importing={
+                platform: release.importing(packages, platform.goos)
+                for platform in release.platforms
+                if importers
+            },
         )
         return gate.check(place, wanted, lambda *_: None)
 

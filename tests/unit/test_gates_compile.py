@@ -70,6 +70,7 @@ class Fake:
         self.answers = answers
         self.asked: list[tuple[str, str, int]] = []
         self.packages: dict[tuple[str, str, int], tuple[str, ...]] = {}
+        self.files: dict[tuple[str, str, int], Mapping[str, str]] = {}
 
     def run(
         self, _place: Place, tasks: Sequence[Task], _role: str, each: Callable[[Outcome], None]
@@ -81,6 +82,7 @@ class Fake:
         key = (task.signal, task.platform.goos, 0 if name == "base" else int(name))
         self.asked.append(key)
         self.packages[key] = task.packages
+        self.files[key] = task.files
         found = tuple(finding(text) for text in self.answers.get(key, ()) if text != "!")
         ok = key not in self.answers
         return Outcome(
@@ -95,6 +97,7 @@ def check(
     depth: Depth = EVERYWHERE,
     packages: tuple[str, ...] = (),
     cells: Mapping[Platform, str] | None = None,
+    importing: Mapping[Platform, tuple[str, ...]] | None = None,
 ) -> tuple[list[GateResult], Fake]:
     fake = Fake(answers)
     monkeypatch.setattr(checks, "run", fake.run)
@@ -106,6 +109,7 @@ def check(
         packages=packages,
         cells=cells or {LINUX: "linux-amd64"},
         host=LINUX,
+        importing=importing or {},
     )
     return gate.check(place, wanted, lambda *_: None), fake
 
@@ -148,6 +152,46 @@ def test_a_prefix_that_changes_nothing_on_a_platform_is_not_checked_there_again(
         ("types", "linux", 1),
         ("types", "windows", 1),
     ]
+
+
+def test_the_types_of_importers_are_checked_on_the_platforms_that_have_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _, fake = check(monkeypatch, {}, {"src/p/p.go": "1"}, importing={WINDOWS: ("net",)})
+    assert fake.packages["types", "windows", 1] == ("net", "p")
+    assert fake.packages["types", "linux", 1] == ("p",)
+    assert fake.packages["build", "windows", 1] == ("p",)
+
+
+def keys(monkeypatch: pytest.MonkeyPatch, *steps: Mapping[str, str]) -> dict[str, Mapping[str, str]]:
+    """By GOOS: what the key of the whole series' types is made of."""
+    _, fake = check(monkeypatch, {}, *steps, depth=Depth(types="all", build="none"))
+    return {platform: fake.files["types", platform, len(steps)] for _, platform, _ in fake.asked}
+
+
+def test_a_key_holds_every_changed_file_of_the_folder_though_no_platform_lists_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    files = {"src/p/p.go": "1", "src/p/p_dariwn.go": "2", "src/p/testdata/x_": "3", "src/q/p_windows.go": "4"}
+    found = keys(monkeypatch, files)
+    assert found["linux"] == {"src/p/p.go": "1", "src/p/p_dariwn.go": "2"}
+    assert set(found["windows"]) == {"src/p/p.go", "src/p/p_dariwn.go", "src/q/p_windows.go"}
+
+
+def test_a_file_for_another_platform_is_in_the_key_and_yet_no_reason_to_ask_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one, both = {"src/p/p.go": "1"}, {"src/p/p.go": "1", "src/p/p_darwin.go": "2"}
+    _, fake = check(monkeypatch, {}, both, {**both, "src/p/p_windows.go": "3"}, depth=Depth(types="all"))
+    assert fake.files["types", "linux", 1] == both
+    assert ("types", "linux", 2) not in fake.asked
+    assert keys(monkeypatch, one)["linux"] != fake.files["types", "linux", 1]
+
+
+def test_a_prefix_that_differs_in_what_no_platform_lists_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = {"src/p/p.go": "1"}
+    _, fake = check(monkeypatch, {}, first, {**first, "src/p/p_dariwn.go": "2"}, depth=Depth(types="all"))
+    assert ("types", "linux", 2) in fake.asked
 
 
 def test_packages_that_the_series_names_are_built_on_the_cells_where_the_series_is_whole(

@@ -59,15 +59,20 @@ def test_where_only_tests_change_nothing_is_reached_but_something_changes() -> N
 
 
 def test_dependents_are_transitive_and_leave_out_what_changed() -> None:
-    release = Release(tags={LINUX: ()}, importers={"a": ("b",), "b": ("c", "d"), "c": ("d",)})
-    assert release.dependents(["a"]) == ("b", "c", "d")
-    assert release.dependents(["a", "c"]) == ("b", "d")
-    assert release.dependents(["d"]) == ()
+    release = Release(tags={LINUX: ()}, importers={"linux": {"a": ("b",), "b": ("c", "d"), "c": ("d",)}})
+    assert release.dependents(["a"], "linux") == ("b", "c", "d")
+    assert release.dependents(["a", "c"], "linux") == ("b", "d")
+    assert release.dependents(["d"], "linux") == ()
 
 
 def test_who_imports_directly_leaves_out_commands_and_what_changed() -> None:
-    release = Release(tags={LINUX: ()}, importers={"a": ("b", "cmd/x", "c"), "b": ("d",)})
-    assert release.importing(["a", "b"]) == ("c", "d")
+    release = Release(
+        tags={LINUX: ()},
+        importers={"linux": {"a": ("b", "cmd/x", "c"), "b": ("d",)}, "darwin": {"b": ("e",)}},
+    )
+    assert release.importing(["a", "b"], "linux") == ("c", "d")
+    assert release.importing(["a", "b"], "darwin") == ("e",)
+    assert release.importing(["a", "b"], "plan9") == ()
 
 
 @pytest.mark.parametrize("name", ["runtime", "internal/poll", "vendor/golang.org/x/net/idna", "cmd/go"])
@@ -80,3 +85,18 @@ def test_packages(name: str) -> None:
 )
 def test_a_folder_that_the_go_command_would_take_for_something_else_is_no_package(name: str) -> None:
     assert not listing.is_package(name)
+
+
+def test_what_no_platform_lists_is_named_unless_it_is_for_tests_or_outside_src() -> None:
+    both = listings(linux=(["p.go", "p_linux.go"], ["p_test.go"]), darwin=(["p.go"], []))
+    changed = [
+        "src/p/p_linux.go",
+        "src/p/p_test.go",
+        "src/p/odd.go",
+        "src/p/odd_test.go",
+        "src/p/testdata/x.go",
+        "src/go.mod",
+        "doc/x.html",
+    ]
+    found = reach.of_platforms(both, both, changed)
+    assert reach.unlisted(found.values(), changed) == ["src/go.mod", "src/p/odd.go"]
