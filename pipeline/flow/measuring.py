@@ -129,10 +129,7 @@ def _choose(context: Context, setup: measure.Setup, sides: Sides) -> choose.Choi
         return setup.runner.run(binary, sides.go["patched"], target.benchmark)
 
     def listed(side: Side) -> dict[str, tuple[str, ...]]:
-        return {
-            package: test_gate.list_functions(context.shell, sides.binaries[side][package], sides.go[side])
-            for package in sides.tested
-        }
+        return {package: _listed(context, sides, side, package) for package in sides.tested}
 
     profile = context.plan.profile
     return choose.choose(
@@ -148,16 +145,22 @@ def _choose(context: Context, setup: measure.Setup, sides: Sides) -> choose.Choi
 def _targets(context: Context, cell: Cell, sides: Sides, wanted: Mapping[str, Sequence[str]]) -> list[Target]:
     targets = []
     for package, names in wanted.items():
-        present = test_gate.list_functions(
-            context.shell, sides.binaries["patched"][package], sides.go["patched"]
-        )
-        test_gate.require(package, names, present, "benchmarks")
-        on_base = test_gate.list_functions(context.shell, sides.binaries["base"][package], sides.go["base"])
+        if package not in sides.binaries["patched"]:  # the report has them as missing
+            context.progress.note(f"  {package} has no benchmarks for {context.plan.host}")
+            continue
+        test_gate.require(package, names, _listed(context, sides, "patched", package), "benchmarks")
+        on_base = _listed(context, sides, "base", package)
         targets += [Target(package, name) for name in names if name in on_base]
         for name in names:
             if name not in on_base:
                 _new_benchmark(context, cell, sides, package, name)
     return targets
+
+
+def _listed(context: Context, sides: Sides, side: Side, package: str) -> tuple[str, ...]:
+    """The tests and benchmarks of one side's binary; none where it has no binary."""
+    binary = sides.binaries[side].get(package)
+    return test_gate.list_functions(context.shell, binary, sides.go[side]) if binary else ()
 
 
 def _relinking(context: Context, sides: Sides) -> measure.Relink | None:

@@ -155,7 +155,9 @@ def build_tests(
     go = builder.go(tree.root, tools)
     with context.stage("test binaries"):
         new = testbin.compile_patched(builder, go, tree, tools, packages)
-        old = testbin.compile_baseline(builder, patched.tree, patched.changed, packages)
+        for package in (one for one in packages if one not in new):
+            context.progress.note(f"  {package} is skipped: it has no tests for {context.plan.host}")
+        old = testbin.compile_baseline(builder, patched.tree, patched.changed, list(new))
         for one in old.dropped:
             context.ledger.append(OverlayDropped(file=one.file, reason=one.reason))
     return Sides(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.errors import PatchError
@@ -90,7 +90,15 @@ def run(context: Context, builder: Builder, cell: Cell, sides: Sides, reach: Rea
         own = _own(sides)
         plain = list(batches(context.plan, reach, own))
         _require(context, sides)
-        gate = _Gate(context=context, builder=builder, cell=cell, sides=sides, own=own, failed=[])
+        gate = _Gate(
+            context=context,
+            builder=builder,
+            cell=cell,
+            sides=sides,
+            own=own,
+            asked=packages(context.plan, reach),
+            failed=[],
+        )
         wanted = [*plain, *gate.others(plain, reach)]
         for number, batch in enumerate(wanted, 1):
             context.progress.step(f"{batch.label}: {batch.scope}", number, len(wanted))
@@ -101,7 +109,9 @@ def run(context: Context, builder: Builder, cell: Cell, sides: Sides, reach: Rea
 
 def _require(context: Context, sides: Sides) -> None:
     for package, names in context.plan.series.tests.items():
-        binary = sides.binaries["patched"][package]
+        binary = sides.binaries["patched"].get(package)
+        if binary is None:  # its tests are for other platforms
+            continue
         present = test_gate.list_functions(context.shell, binary, sides.go["patched"])
         test_gate.require(package, names, present, "tests")
 
@@ -134,13 +144,15 @@ def _indent(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class _Gate:
-    """What the batches of a cell share. ``failed`` gathers what is charged."""
+    """What the batches of a cell share. ``asked`` are the packages whose plain binaries were asked for;
+    ``failed`` gathers what is charged."""
 
     context: Context
     builder: Builder
     cell: Cell
     sides: Sides
     own: Mapping[str, Mapping[str, Own]]
+    asked: Collection[str]
     failed: list[GateResult]
 
     def each(self, result: GateResult) -> None:
@@ -176,7 +188,7 @@ class _Gate:
         programs = self._programs(batch)
         if not programs:
             return
-        listed = {side: test_gate.list_tests(programs[side]) for side in SIDES}
+        listed = {side: test_gate.list_tests(program) for side, program in programs.items()}
         names = listed["patched"]
         if batch.names is not None:
             names = tuple(name for name in batch.names if name in names)
@@ -186,10 +198,11 @@ class _Gate:
         job = test_gate.Job(
             cell=self.cell,
             label=batch.label,
-            programs=programs,
+            # Where the baseline has no binary every test is new, and the baseline is asked for none.
+            programs={"base": programs["patched"], **programs},
             tree=self.sides.trees["base"].digest,
             names=names,
-            on_base=frozenset(listed["base"]),
+            on_base=frozenset(listed.get("base", ())),
             own=self.own.get(batch.package, {}),
             limit=self.context.plan.profile.test_timeout,
             budget=batch.budget,
@@ -198,9 +211,15 @@ class _Gate:
         self.chosen(batch.scope, batch.label, count=len(names), stored=stored)
 
     def _programs(self, batch: Batch) -> dict[Side, Program]:
-        """Both sides' binaries; none where the baseline's is not to be had or the patched one fails."""
+        """Both sides' binaries, the patched one alone where the baseline has no tests of the package; none
+        where the baseline's does not compile, or the patched one fails or has no tests here."""
         programs: dict[Side, Program] = {}
+        if self._untested(batch.package, "patched"):
+            self.chosen(batch.scope, batch.label, skipped="it has no tests on this platform")
+            return {}
         for side in SIDES:
+            if self._untested(batch.package, side):
+                continue
             try:
                 binary = self._binary(batch, side)
             except testbin.TestBuildError as error:
@@ -217,6 +236,9 @@ class _Gate:
                 short=batch.short,
             )
         return programs
+
+    def _untested(self, package: str, side: Side) -> bool:
+        return package in self.asked and package not in self.sides.binaries[side]
 
     def _binary(self, batch: Batch, side: Side) -> TestBinary:
         if batch.variant == testbin.PLAIN:

@@ -48,6 +48,8 @@ def packed_tests(builder: Builder, patched: PatchedTree, series: Series, target:
         raise NothingToDoError(f"series {series.name} changes no package that has tests")
     version = patched_version(builder.base.version, series.name, patched.tree.digest)
     new, old = _sides(builder, patched, series, packages, target)
+    if not new:
+        raise NothingToDoError(f"{', '.join(packages)}: no tests for {target}")
     about = _about(builder, series, target, new, old)
     name = pack.tests_name(version, target)
     stem = f"go{version}-tests"
@@ -72,7 +74,7 @@ def packed_tests(builder: Builder, patched: PatchedTree, series: Series, target:
         version=version,
         sha256=str(entry.meta["sha256"]),
         size=int(entry.meta["size"]),
-        proof=f"test binaries of {', '.join(packages)}, baseline and patched",
+        proof=_proof(packages, target, new, old),
         reused=entry.reused,
     )
 
@@ -96,7 +98,17 @@ def _sides(
         tree, tools = dataclasses.replace(tree, root=toolchain.root), toolchain.digest
     go = builder.go(tree.root, tools)
     new = testbin.compile_patched(builder, go, tree, tools, packages, other)
-    return new, testbin.compile_baseline(builder, patched.tree, patched.changed, packages, other)
+    return new, testbin.compile_baseline(builder, patched.tree, patched.changed, list(new), other)
+
+
+def _proof(packages: Sequence[str], target: Platform, new: Mapping[str, TestBinary], old: Baseline) -> str:
+    """Which binaries are in the archive, and why some are not."""
+    skipped = [one for one in packages if one not in new]
+    alone = [one for one in new if one not in old.binaries]
+    said = [f"test binaries of {', '.join(new)}, baseline and patched"]
+    said += [f"patched alone for {', '.join(alone)}: the baseline has no tests of it"] if alone else []
+    said += [f"left out, without tests for {target}: {', '.join(skipped)}"] if skipped else []
+    return "; ".join(said)
 
 
 def _about(
@@ -114,7 +126,7 @@ def _about(
         "packages": {
             package: {
                 "binary": one.path.name,
-                "base": old.binaries[package].sha256,
+                "base": old.binaries[package].sha256 if package in old.binaries else "",
                 "patched": one.sha256,
                 "tests": list(series.tests.get(package, ())),
                 "benchmarks": list(series.benchmarks.get(package, ())),

@@ -211,6 +211,8 @@ def _undone(unit: list[FileChange], lines: list[bytes]) -> int | None:
     many lines its hunks are off then, in all."""
     if not any(change.hunks for change in unit) or unit[0].kind == "copy":
         return None
+    if unit[-1].kind == "delete":  # an empty file is still there; one that is gone does not come here
+        return None
     off = 0
     for change in reversed(unit):
         image = Image(lines)

@@ -29,6 +29,9 @@ FLAGS = ("-trimpath",)
 PLAIN = Variant()
 _ERROR = re.compile(r"^(?:\./)?([\w./-]+\.go):(\d+):(?:\d+:)? (.*)$", re.MULTILINE)
 
+_EXCLUDED = "build constraints exclude all Go files in "
+_NO_PACKAGE = "the baseline has no such package"
+
 
 class TestBuildError(Exception):
     """A test binary did not compile. ``result`` is the compiler's run."""
@@ -37,6 +40,18 @@ class TestBuildError(Exception):
         super().__init__(package)
         self.package = package
         self.result = result
+
+    @property
+    def untested(self) -> bool:
+        """Whether there was nothing to compile: the package has no tests for the platform."""
+        return self.result.ok or self.excluded
+
+    @property
+    def excluded(self) -> bool:
+        """Whether the package has no Go file at all for the platform."""
+        said = self.result.stdout
+        head = re.compile(rf"^package (?:std/)?{re.escape(self.package)}: {_EXCLUDED}", re.MULTILINE)
+        return "[build failed]" not in said and head.search(said) is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +187,8 @@ def relink(shell: proc.Shell, go: Go, binary: TestBinary, seed: int, folder: Pat
 
 @dataclass(frozen=True, kw_only=True)
 class Baseline:
-    """The baseline's test binaries, the tree they were built from, and the test files left out."""
+    """The baseline's test binaries, the tree they were built from, and the test files left out. A package
+    that has none there is not in ``binaries``: all its tests are new."""
 
     tree: GoTree
     binaries: Mapping[str, TestBinary]
@@ -216,9 +232,22 @@ def _compile_overlaid(
     laid = trees.overlaid(builder.store, builder.base, patched, changed, sorted(dropped))
     go = builder.go(laid.root, builder.base.digest)
     tools = builder.base.digest
-    return laid, {
-        package: compile_one(builder, go, laid, "base", package, tools, target) for package in packages
-    }
+    binaries: dict[str, TestBinary] = {}
+    for package in packages:
+        if not any(map(is_test_file, _go_files(laid, package))):
+            continue
+        try:
+            binaries[package] = compile_one(builder, go, laid, "base", package, tools, target)
+        except TestBuildError as error:
+            if not error.untested:
+                raise
+    return laid, binaries
+
+
+def _go_files(tree: GoTree, package: str) -> list[str]:
+    """The Go files of a package's folder, whatever platform they are for."""
+    folder = f"src/{package}"
+    return [name for name in tree.manifest if name.endswith(".go") and name.rpartition("/")[0] == folder]
 
 
 def _resolve(
@@ -230,7 +259,14 @@ def _resolve(
 ) -> dict[str, str]:
     """The test files that must be left out, by the compiler's word, with its reason."""
     affected = [package for package in packages if package in changed_packages(filter(is_test_file, changed))]
-    dropped: dict[str, str] = {}
+    dropped = {
+        name: _NO_PACKAGE
+        for package in affected
+        # Of a package that is nothing but tests, they can be compiled without it.
+        if not _go_files(builder.base, package) and not all(map(is_test_file, _go_files(patched, package)))
+        for name in _go_files(patched, package)
+        if is_test_file(name)
+    }
     while True:
         try:
             _compile_overlaid(builder, patched, changed, affected, dropped, target)
@@ -270,12 +306,15 @@ def compile_patched(
     packages: Sequence[str],
     target: Platform | None = None,
 ) -> dict[str, TestBinary]:
-    """The patched side's test binaries. PatchError with the compiler's lines when one does not compile."""
+    """The patched side's test binaries; none for a package whose tests or code are all for other platforms.
+    PatchError with the compiler's lines when one does not compile."""
     binaries = {}
     for package in packages:
         try:
             binaries[package] = compile_one(builder, go, patched, "patched", package, tools, target)
         except TestBuildError as error:
+            if error.excluded or (error.untested and any(map(is_test_file, _go_files(patched, package)))):
+                continue
             raise PatchError(
                 f"the tests of {package} do not compile with the series applied:\n{error.result.tail}",
                 hint=f"the log is {error.result.log}",

@@ -13,7 +13,7 @@ from pipeline import proc, tree
 from pipeline.golang import patched_version
 from pipeline.patch import apply, lint
 from pipeline.patch.account import Applied
-from pipeline.patch.apply import Outcome
+from pipeline.patch.apply import Files, Outcome
 from pipeline.patch.blobs import ReleaseBlobs
 from pipeline.patch.reach import is_test_file
 from pipeline.store import Store
@@ -21,6 +21,8 @@ from pipeline.values import GoTree, Series
 
 # What cmd/dist writes the version into: it is how compiler and linker name themselves in a build cache.
 _GENERATED = "src/internal/buildcfg/zbootstrap.go"
+# Where every package's assembly looks for headers: cmd/dist copies some of the runtime's there.
+_INCLUDE, _HEADERS = "pkg/include/", "src/runtime/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +55,7 @@ def patched(
 
 def written(store: Store, base: GoTree, series: Series, outcome: Outcome) -> PatchedTree:
     """A clone of the baseline with what the series makes of it; PatchError when that failed."""
-    files = outcome.require().files
+    files = _with_headers(base, outcome.require().files)
 
     def build(folder: Path) -> Mapping[str, Any]:
         root = folder / "tree"
@@ -82,6 +84,14 @@ def written(store: Store, base: GoTree, series: Series, outcome: Outcome) -> Pat
         changed=tuple(tree.changed(base.manifest, manifest)),
         reused=entry.reused,
     )
+
+
+def _with_headers(base: GoTree, files: Files) -> Files:
+    """``files``, and the copies that a release has of the runtime's headers where one of those changes."""
+    copies = {
+        name: _HEADERS + name.removeprefix(_INCLUDE) for name in base.manifest if name.startswith(_INCLUDE)
+    }
+    return {**files, **{name: files[source] for name, source in copies.items() if source in files}}
 
 
 def named(store: Store, patched_tree: GoTree, series: str) -> GoTree:

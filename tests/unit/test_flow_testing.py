@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from pipeline import proc, values
 from pipeline.flow import testing
 from pipeline.flow.testing import Batch
+from pipeline.gates import tests as test_gate
 from pipeline.gates import variants
+from pipeline.patch import touched
 from pipeline.patch.reach import Reach
 from pipeline.plan import plan as room
 from pipeline.plan.plan import Plan, Request, make
-from pipeline.values import Platform, Variant
+from pipeline.records import TestsChosen as Chosen
+from pipeline.values import Cell, Platform, Variant
 
 ROOT = Path(__file__).resolve().parents[2]
 LINUX = Platform(goos="linux", goarch="amd64")
@@ -68,6 +74,59 @@ def test_a_series_that_names_none(monkeypatch: pytest.MonkeyPatch) -> None:
         "net": 2 * limit,
         "runtime": limit,
     }
+
+
+class Gate:
+    """The gate of a host, with the binaries that there are; it keeps the jobs that come to be checked."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, base: list[str], patched: list[str]) -> None:
+        self.records: list[Any] = []
+        self.jobs: list[test_gate.Job] = []
+
+        def check(job: test_gate.Job, *_: object) -> str:
+            self.jobs.append(job)
+            return ""
+
+        monkeypatch.setattr(test_gate, "list_functions", lambda _shell, binary, *_: (f"Test_{binary}",))
+        monkeypatch.setattr(test_gate, "check", check)
+        monkeypatch.setattr(touched, "tests_of_series", lambda *_: {})
+        found = plan(monkeypatch, "quick", {"net": ("Test_net",), "internal/syscall/windows": ("TestFile",)})
+        self.context: Any = SimpleNamespace(
+            plan=found,
+            ledger=SimpleNamespace(append=self.records.append),
+            progress=SimpleNamespace(step=lambda *_: None),
+            shell=None,
+            store=None,
+            finished=lambda _: False,
+            stage=lambda _: contextlib.nullcontext(),
+        )
+        one: Any = SimpleNamespace(root=Path(), digest="d")
+        self.sides: Any = SimpleNamespace(
+            binaries={"base": {name: name for name in base}, "patched": {name: name for name in patched}},
+            go={"base": None, "patched": None},
+            base=one,
+            patched=SimpleNamespace(tree=one, changed=()),
+            trees={"base": one, "patched": one},
+        )
+
+    def run(self) -> dict[str, str]:
+        builder: Any = None
+        testing.run(self.context, builder, Cell(id="here", platform=LINUX, native=True), self.sides, REACH)
+        return {one.package: one.skipped for one in self.records if isinstance(one, Chosen)}
+
+
+def test_a_package_without_tests_here_is_skipped_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Gate(monkeypatch, ["net"], ["net"])
+    assert gate.run() == {"net": "", "internal/syscall/windows": "it has no tests on this platform"}
+    (job,) = gate.jobs
+    assert (job.label, job.names, job.on_base) == ("net", ("Test_net",), {"Test_net"})
+
+
+def test_where_the_baseline_has_no_binary_all_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Gate(monkeypatch, [], ["net"])
+    gate.run()
+    (job,) = gate.jobs
+    assert (job.names, job.on_base) == (("Test_net",), frozenset())
 
 
 def test_another_build_of_a_whole_package_is_short_and_has_its_own_name() -> None:

@@ -158,6 +158,17 @@ def test_one_that_newly_fails_every_time_is_charged_with_its_output(bench: Bench
     assert "failed 5 of 5 patched, 0 of 5 baseline, Fisher p = 0.004" in found["TestA"].note
 
 
+def test_where_everything_is_new_the_baseline_is_never_run(bench: Bench) -> None:
+    found = bench.check({}, {"TestA": "pass", "TestB": "fail", "TestC": "sub one:FAIL two:PASS"})
+    assert status(found) == {
+        "TestA": ("pass", "new→pass"),
+        "TestB": ("fail", "new→fail"),
+        "TestC": ("fail", "new→fail"),
+    }
+    assert bench.ran
+    assert not [name for name in bench.ran if "base" in name]
+
+
 @pytest.mark.parametrize("does", ["panic", "leaves", "killed", "hangs 20"])
 def test_one_that_takes_the_process_down_hides_no_other(bench: Bench, does: str) -> None:
     plan = {"TestA": "pass", "TestB": "pass", "TestC": "pass", "TestD": "pass"}

@@ -445,6 +445,12 @@ class TestAlreadyApplied:
         text += "--- a/src/runtime/gone.go\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n"
         assert rungs(tried(shell, root, text)[1]) == ["already-applied", "already-applied"]
 
+    def test_a_file_that_is_empty_is_not_gone(self, processes: None, root: Path, shell: proc.Shell) -> None:
+        (root / "src/runtime/gone.go").write_bytes(b"")
+        text = "--- a/src/runtime/gone.go\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n"
+        outcome, done = tried(shell, root, text, allowed={"already-applied"})
+        assert (rungs(done), done.ok, outcome.files) == (["conflict"], False, {})
+
     def test_what_would_fit_a_second_time_is_not_put_in_twice(
         self, processes: None, root: Path, shell: proc.Shell
     ) -> None:
