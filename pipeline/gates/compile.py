@@ -112,7 +112,9 @@ def _due(wanted: Wanted, signal: Signal) -> list[_Due]:
 def _task(wanted: Wanted, signal: Signal, prefix: Prefix, platform: Platform) -> Task | None:
     reach = prefix.reach[platform]
     packages = set(reach.packages if signal == "build" else reach.changed)
-    if not packages or not _included(wanted, signal, platform):
+    # Types say nothing of assembly: where some changes, only a build does, however deep the profile looks.
+    unseen = signal == "build" and any(name.endswith((".s", ".S", ".h")) for name in reach.files)
+    if not packages or not (unseen or _included(wanted, signal, platform)):
         return None
     files = _files(prefix, reach, signal)
     last = wanted.prefixes[-1]

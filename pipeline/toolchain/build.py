@@ -34,8 +34,19 @@ class Builder:
 
     def go(self, goroot: Path, tools: str) -> Go:
         """The go command of ``goroot`` with a build cache of its own for each set of ``tools``: two
-        compilers with the same VERSION must never share one."""
-        return Go(root=goroot, cache=self.store.shared("gocache", tools[:32]), work=self.work)
+        compilers with the same VERSION must never share one. Nor may trees with other assembler headers: Go's
+        cache does not look into pkg/include."""
+        name, headers = tools[:32], _headers(goroot)
+        if headers != _headers(self.base.root):
+            name = hashlib.sha256(f"{tools} {headers}".encode()).hexdigest()[:32]
+        return Go(root=goroot, cache=self.store.shared("gocache", name), work=self.work)
+
+
+def _headers(root: Path) -> str:
+    state = hashlib.sha256()
+    for path in sorted((root / "pkg/include").glob("*.h")):
+        state.update(f"{file_sha256(path)}\t{path.name}\n".encode())
+    return state.hexdigest()
 
 
 # What the tools run on rather than compute with. A changed runtime changes how a compiler runs and not what

@@ -215,6 +215,14 @@ def test_packages_that_the_series_names_are_built_on_the_cells_where_the_series_
     }
 
 
+def test_changed_assembly_is_built_where_only_types_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, fake = check(
+        monkeypatch, {}, {"src/p/p_windows.s": "1", "src/p/p.go": "1"}, depth=Depth(types="all", build="none")
+    )
+    assert ("build", "windows", 1) in fake.packages
+    assert not {platform for signal, platform, _ in fake.packages if signal == "build"} - {"windows"}
+
+
 def test_the_first_bad_patch_is_named_with_its_platform(monkeypatch: pytest.MonkeyPatch) -> None:
     one, two, three = {"src/p/p.go": "1"}, {"src/p/p_windows.go": "2"}, {"src/p/p_linux.go": "3"}
     steps = (one, {**one, **two}, {**one, **two, **three})
