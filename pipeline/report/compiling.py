@@ -38,7 +38,8 @@ class PlatformGroup:
 @dataclass(frozen=True, kw_only=True)
 class CompileReport:
     """The gate over all platforms of the release. ``limits`` says in words what was not asked; ``reused``
-    counts the results that were known from before, of ``checks``."""
+    counts the results that were known from before, of ``checks``; ``unlisted`` are changed files that no
+    platform compiles."""
 
     rows: tuple[PlatformRow, ...]
     tests_only: tuple[str, ...]
@@ -49,6 +50,7 @@ class CompileReport:
     reach: str
     checks: int
     reused: int
+    unlisted: tuple[str, ...] = ()
 
     @property
     def groups(self) -> tuple[PlatformGroup, ...]:
@@ -119,6 +121,7 @@ def build(records: Sequence[Record], plan: Mapping[str, Any]) -> CompileReport |
         reach=_reach(reach),
         checks=len(results),
         reused=sum(one.reused for one in results),
+        unlisted=tuple(reach.unlisted),
     )
 
 
@@ -163,7 +166,9 @@ def _reach(reach: SeriesReach) -> str:
     built = f", from which {reach.dependents} others of std and cmd are built" if reach.dependents else ""
     near = ""
     if reach.importing:
-        checked = "checked as well" if reach.importing_checked else "too many to check their types"
+        many = len(reach.importing_unchecked)
+        where = "" if many >= len(reach.reached) else f" on {many} platform{'s' if many > 1 else ''}"
+        checked = "checked as well" if reach.importing_checked else f"too many to check their types{where}"
         near = f" {reach.importing} packages of std import them directly: {checked}."
     return (
         f"The series changes {', '.join(packages) or 'no package'}{built}, on {len(reach.reached)} of "
@@ -193,6 +198,8 @@ def text(report: CompileReport) -> str:
         )
     if report.untouched:
         lines += ["", *textwrap.wrap(f"untouched: {', '.join(report.untouched)}", WIDTH)]
+    if report.unlisted:
+        lines += ["", *textwrap.wrap(f"compiled nowhere: {', '.join(report.unlisted)}", WIDTH)]
     known = f"{report.checks} checks, of which {report.reused} were known from before. {report.limits}"
     lines += ["", *textwrap.wrap(report.reach, WIDTH), *textwrap.wrap(known, WIDTH)]
     return "\n".join(lines).rstrip()
@@ -205,5 +212,6 @@ def as_json(report: CompileReport) -> dict[str, Any]:
         "limits": report.limits,
         "platforms": [asdict(row) for row in report.rows],
         "untouched": list(report.untouched),
+        "unlisted": list(report.unlisted),
         "results": [one.model_dump(exclude={"kind", "gate"}) for one in report.results],
     }

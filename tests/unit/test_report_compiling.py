@@ -58,6 +58,14 @@ def shown(*records: Record, depth: dict[str, str] = QUICK) -> compiling.CompileR
     return found
 
 
+def test_what_no_platform_compiles_is_named() -> None:
+    reach = REACH.model_copy(update={"unlisted": ["src/os/x_dariwn.go"]})
+    report = compiling.build([reach, result("linux/amd64", "types")], plan(QUICK))
+    assert report is not None
+    assert "compiled nowhere: src/os/x_dariwn.go" in compiling.text(report)
+    assert compiling.as_json(report)["unlisted"] == ["src/os/x_dariwn.go"]
+
+
 def test_without_its_reach_there_is_nothing_to_show() -> None:
     assert compiling.build([], plan(QUICK)) is None
 
