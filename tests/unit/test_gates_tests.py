@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pipeline import proc, values
-from pipeline.gates import execute, tests
+from pipeline.gates import execute, stored, tests
 from pipeline.gates.execute import Program
 from pipeline.gates.results import Own
 from pipeline.golang import Go
@@ -202,6 +202,15 @@ def test_dying_is_bounded(bench: Bench) -> None:
     assert not complete
     assert sorted(found) == names[: execute.MAX_DEATHS + 1]
     assert len(bench.ran) == execute.MAX_DEATHS + 1
+
+
+def test_a_result_that_was_cut_short_is_not_kept(bench: Bench, tmp_path: Path) -> None:
+    names = [f"Test{n:02d}" for n in range(2 * execute.MAX_DEATHS)]
+    program = bench.program("base", dict.fromkeys(names, "panic"))
+    for _ in range(2):
+        found = stored.outcomes(Store(tmp_path / "own"), "tree", program, names, limit=20, budget=600)
+        assert (found.complete, found.stored) == (False, "")
+    assert len(bench.ran) == 2 * (execute.MAX_DEATHS + 1)
 
 
 def test_what_could_not_be_run_with_the_patch_is_no_pass(

@@ -205,6 +205,15 @@ def test_a_pass_claims_only_what_ran() -> None:
     )
 
 
+def test_a_cell_that_does_not_compile_is_not_called_compiled() -> None:
+    where = {"gate": "compile", "signal": "build", "platform": "linux/amd64"}
+    first = gate("pass", **where, patch="1.patch", number=1)
+    second = gate("fail", **where, patch="2.patch", number=2)
+    end = RunEnded(seconds=1, failure="patch 2 of 2 does not compile", failure_code=1)
+    (cell,) = build(first, second, end).cells
+    assert (cell.exercise, cell.reason) == ("skipped", "it does not compile there")
+
+
 def test_types_are_not_called_compiled() -> None:
     names = ["linux/amd64", "linux/arm64", "linux/386"]
     checked = [
