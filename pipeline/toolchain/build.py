@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import proc, tree
-from pipeline.errors import HostError, PatchError
+from pipeline.errors import PatchError
+from pipeline.gates import checks
 from pipeline.golang import Go, read_version
 from pipeline.patch.reach import changed_packages, is_test_file
 from pipeline.store import Store, file_sha256, remove_tree
@@ -169,10 +170,8 @@ def compile_tools(
         timeout=BUILD_TIMEOUT,
     )
     if not result.ok:
-        if cause := result.host_cause():
-            raise HostError(
-                f"the toolchain build was stopped by this machine: {cause}", hint=f"the log is {result.log}"
-            )
+        if cause := checks.host_fault(result):
+            raise checks.stopped("the toolchain build", cause, result.log)
         raise PatchError(
             f"the patched toolchain does not build:\n{result.tail}", hint=f"the log is {result.log}"
         )

@@ -87,11 +87,8 @@ def compile_one(
             cwd=tree.root / "src",
             timeout=COMPILE_TIMEOUT,
         )
-        if cause := result.host_cause():
-            raise HostError(
-                f"compiling {package}'s tests was stopped by this machine: {cause}",
-                hint=f"the log is {result.log}",
-            )
+        if cause := checks.host_fault(result):
+            raise checks.stopped(f"compiling {package}'s tests", cause, result.log)
         if not result.ok or not (folder / name).is_file():
             raise TestBuildError(package, result)
         return {"sha256": file_sha256(folder / name)}
@@ -209,6 +206,7 @@ def compile_baseline(
     tests = {name: patched.manifest.get(name, "removed") for name in changed if is_test_file(name)}
     # What was found out once is kept: finding it takes a failing build for each round of files.
     inputs: dict[str, Any] = {"base": builder.base.digest, "tests": tests, "packages": list(packages)}
+    inputs["charged"] = checks.CHARGED
     inputs |= {"target": str(target)} if target else {}
 
     def resolve(_: Path) -> Mapping[str, Any]:
