@@ -1,12 +1,17 @@
-"""Which builds may share Go's build cache."""
+"""Which builds may share Go's build cache, and who is to blame for one that was killed."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import pytest
+
 from pipeline import proc
+from pipeline.errors import HostError
 from pipeline.store import Store
-from pipeline.toolchain.build import Builder
+from pipeline.toolchain import recipes, testbin
+from pipeline.toolchain.build import Builder, compile_tools
 from pipeline.values import GoTree, Platform
 
 
@@ -33,3 +38,31 @@ def test_a_cache_is_shared_by_the_same_tools_and_the_same_headers(tmp_path: Path
     assert builder.go(alike, tools).cache == builder.go(base, tools).cache
     assert builder.go(other, tools).cache != builder.go(base, tools).cache
     assert builder.go(base, "b" * 64).cache != builder.go(base, tools).cache
+
+
+@pytest.mark.usefixtures("processes")
+@pytest.mark.skipif(os.name == "nt", reason="a shell script stands in for the go command")
+def test_a_compiler_that_was_killed_is_the_machines_fault(tmp_path: Path) -> None:
+    base = headers(tmp_path / "base", "")
+    (base / "bin").mkdir()
+    (base / "bin/go").write_text("#!/bin/sh\nkill -9 $$\n")
+    (base / "bin/go").chmod(0o755)
+    (base / "src").mkdir()
+    store = Store(tmp_path / "cache")
+    store.prepare()
+    tree = GoTree(root=base, version="1.27.3", digest="a" * 64, manifest={})
+    builder = Builder(
+        store=store,
+        shell=proc.Shell(logs=tmp_path / "logs", observe=lambda *_: None),
+        base=tree,
+        host=Platform(goos="linux", goarch="amd64"),
+        jobs=1,
+        work=tmp_path,
+    )
+    go = builder.go(base, tree.digest)
+    how = recipes.Recipe(flags="", modules="", commands=("vet",))
+    with pytest.raises(HostError, match=r"the toolchain build was stopped by this machine: .*SIGKILL"):
+        compile_tools(builder, go, how, tmp_path / "out", builder.host, "tools")
+    with pytest.raises(HostError, match=r"compiling p's tests was stopped by this machine: .*SIGKILL"):
+        testbin.compile_one(builder, go, tree, "patched", "p", tree.digest)
+    assert not [path for path in (store.area / "testbins").iterdir() if not path.name.startswith(".")]
