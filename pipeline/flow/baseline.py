@@ -12,6 +12,7 @@ from pipeline import proc
 from pipeline.console import Progress
 from pipeline.errors import HostError, PatchError, PipelineError, UsageError
 from pipeline.golang import EXE
+from pipeline.records import SourceFetched
 from pipeline.source import base as source_room
 from pipeline.source.base import Source
 from pipeline.source.local import LocalTree
@@ -50,6 +51,17 @@ def fetch(place: Place, base: str, sources: Settings) -> GoTree:
     place.progress.step(f"Go {base}")
     tree, _ = source_room.choose(base, sources, place.progress.note).fetch(place.store, place.shell)
     return tree if tree.built else with_tools(place, tree, sources)
+
+
+def record(tree: GoTree) -> SourceFetched:
+    """The tree as a record: what it is, where it is from and what vouches for it."""
+    return SourceFetched(
+        version=tree.version,
+        digest=tree.digest,
+        origin=tree.origin,
+        proof=tree.proof,
+        files=len(tree.manifest),
+    )
 
 
 def with_tools(place: Place, tree: GoTree, sources: Settings) -> GoTree:

@@ -22,7 +22,7 @@ from pipeline.flow.workspace import Workspace
 from pipeline.patch import lint, ranges
 from pipeline.plan import plan as plan_room
 from pipeline.plan.plan import Ground, Plan, Request
-from pipeline.records import BaseTried, Record, Signal, SourceFetched
+from pipeline.records import BaseTried, Record, Signal
 from pipeline.report import mapping
 from pipeline.report.mapping import MapReport
 from pipeline.source import base as source_room
@@ -141,15 +141,7 @@ def _fetch(context: Context, *, build_tools: bool) -> GoTree:
         context.progress.step("fetch")
         source = source_room.choose(plan.base, plan.sources, context.progress.note)
         tree, _ = source.fetch(context.store, context.shell)
-    context.ledger.append(
-        SourceFetched(
-            version=tree.version,
-            digest=tree.digest,
-            origin=tree.origin,
-            proof=tree.proof,
-            files=len(tree.manifest),
-        )
-    )
+    context.ledger.append(baseline.record(tree))
     return tree
 
 

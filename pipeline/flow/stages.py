@@ -61,15 +61,7 @@ def fetch(context: Context) -> GoTree:
                 meaning="what was measured before belongs to another tree",
                 hint="start a new run without --resume",
             )
-        context.ledger.append(
-            SourceFetched(
-                version=tree.version,
-                digest=tree.digest,
-                origin=tree.origin,
-                proof=tree.proof,
-                files=len(tree.manifest),
-            )
-        )
+        context.ledger.append(baseline.record(tree))
         context.ledger.append(
             ToolchainReady(
                 role="base",
