@@ -242,10 +242,12 @@ def test_what_passes_is_tried_again(
     serve(server, repository)
     for path in paths:
         server.scripts[path] = [go.status(503), go.cut(10)]
-    read(server)
+    first = read(server)
+    assert not any(server.scripts[path] for path in paths), "every fault was met"
     for path in paths:
         server.scripts[path] = [go.status(429, Retry_After="0"), go.stall(5)]
-    read(server)
+    assert read(server) == first
+    assert not any(server.scripts[path] for path in paths), "every fault was met"
 
 
 @FORMS
