@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pipeline import proc
 from pipeline.console import Console
-from pipeline.errors import ExitCode, HostError, InterruptedRunError, PipelineError
+from pipeline.errors import ExitCode, HostError, InterruptedRunError, PipelineError, UsageError
 
 _HOST_ERRNOS = {
     errno.ENOSPC: "free some space, or point GOPATCH_CACHE and --out to another disk",
@@ -104,6 +104,15 @@ def finish(code: ExitCode) -> None:
 def split(values: list[str]) -> tuple[str, ...]:
     """Repeated options and comma-separated lists alike."""
     return tuple(part.strip() for value in values for part in value.split(",") if part.strip())
+
+
+def check_jobs(jobs: int) -> None:
+    """UsageError for a number of jobs that is none; 0 is every core."""
+    if jobs < 0:
+        raise UsageError(
+            f"--jobs {jobs}: should not be negative",
+            hint="leave it out, or give 0, to use every core",
+        )
 
 
 def project_root(tasks_file: str) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.commands import entry
 from pipeline.console import Console
-from pipeline.errors import ExitCode, PatchError, UsageError
+from pipeline.errors import ExitCode, PatchError
 from pipeline.flow import checking, evidence
 from pipeline.flow.workspace import open_workspace
 from pipeline.plan import plan as plan_room
@@ -35,11 +35,7 @@ def main(options: Options) -> ExitCode:
 
 
 def _run(options: Options, console: Console) -> ExitCode:
-    if options.jobs < 0:
-        raise UsageError(
-            f"--jobs {options.jobs}: should not be negative",
-            hint="leave it out, or give 0, to use every core",
-        )
+    entry.check_jobs(options.jobs)
     plan = plan_room.make(options.request)
     for note in plan.origin.notes:
         console.note(f"note: {note}")

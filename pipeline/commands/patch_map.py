@@ -85,11 +85,7 @@ def _run(options: Options, console: Console) -> ExitCode:
 
 
 def _depth(options: Options) -> Compile:
-    if options.jobs < 0:
-        raise UsageError(
-            f"--jobs {options.jobs}: should not be negative",
-            hint="leave it out, or give 0, to use every core",
-        )
+    entry.check_jobs(options.jobs)
     known: tuple[Compile, ...] = get_args(Compile)
     for one in known:
         if options.compile == one:

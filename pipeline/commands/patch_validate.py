@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipeline.commands import entry
 from pipeline.console import Console
-from pipeline.errors import ExitCode, InterruptedRunError, PipelineError, UsageError
+from pipeline.errors import ExitCode, InterruptedRunError, PipelineError
 from pipeline.flow import environment, evidence, folder, measuring, stages
 from pipeline.flow.context import (
     LEDGER,
@@ -53,11 +53,7 @@ def main(options: Options) -> ExitCode:
 
 
 def _run(options: Options, console: Console) -> ExitCode:
-    if options.jobs < 0:
-        raise UsageError(
-            f"--jobs {options.jobs}: should not be negative",
-            hint="leave it out, or give 0, to use every core",
-        )
+    entry.check_jobs(options.jobs)
     plan = plan_room.make(_with_kept(options))
     for note in plan.origin.notes:
         console.note(f"note: {note}")
