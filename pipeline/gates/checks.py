@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import parallel, proc
+from pipeline import blame, parallel, proc
 from pipeline.errors import HostError
 from pipeline.golang import EXE, Go
 from pipeline.records import Signal
@@ -28,29 +27,7 @@ _COMMANDS: Mapping[Signal, tuple[str, ...]] = {
     # Vet is a signal of its own: a finding of it must not be taken for one of the compiler.
     "tests": ("test", "-c", "-vet=off", "-trimpath", "-o", os.devnull),
 }
-_LINE = re.compile(r"^(?:vet: )?(?:\./)?([\w./+~@-]+\.\w+):(\d+)(?::(\d+))?: (.*)$", re.MULTILINE)
 _PLACE = re.compile(r":\d+(?::\d+)?\b")
-# A part of the keys of what is kept: a new number when other failures than before are the patch's.
-CHARGED = 2
-# What a tool says about a place in a source, and the indented lines below it, may quote the patch.
-_ABOUT_SOURCE = re.compile(r"\s|(?:vet: )?\S+\.\w+:\d+")
-# What blames a symbol, a package or go.mod without a line of a file.
-_ABOUT_CODE = re.compile(
-    r"relocation target \S+ not defined|definition of symbol|is not in std|import cycle not allowed"
-    r"|build constraints exclude all|errors parsing \S*go\.mod"
-)
-# These end a tool whatever it had found before.
-_STOPPED = re.compile(
-    r"\bsignal: (?:killed|terminated|interrupt|hangup)\b"
-    r"|^fatal error: (?:runtime: )?(?:out of memory|cannot allocate|failed to reserve|newosproc)"
-)
-# By these the go command says that it could not do its own work.
-_CANNOT_WORK = re.compile(
-    r"^go: (?:creating work dir|mkdir|error obtaining buildID|no such tool)\b"
-    r"|^failed to initialize build cache|^build cache is (?:required|disabled)"
-    r"|\bfork/exec .+: |: (?:permission denied|operation not permitted|exec format error)$"
-    r"|(?:\$WORK|\bgo-build\d+)[/\\].*: no such file or directory$"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +104,7 @@ def _meaning(one: Finding) -> tuple[str, str]:
 def _inputs(place: Place, task: Task) -> dict[str, Any]:
     how: Any = _COMMANDS.get(task.signal)
     return {
-        "charged": CHARGED,
+        "charged": blame.CHARGED,
         "release": place.release,
         "signal": task.signal,
         "how": how or file_sha256(typecheck.SOURCE),
@@ -183,48 +160,13 @@ def parse(text: str, root: Path) -> list[Finding]:
             column=int(column or 0),
             message=message,
         )
-        for file, line, column, message in _LINE.findall(short)
+        for file, line, column, message in blame.FINDING.findall(short)
     ]
 
 
-def host_fault(result: proc.Result) -> str:
-    """How the machine made a go command fail, or '' when it passed or what it was given is at fault."""
-    if result.ok:
-        return ""
-    if result.timed_out:
-        return f"it did not end in {result.seconds:.0f} s"
-    if result.returncode < 0:
-        return f"it was ended by {_signal_name(-result.returncode)}"
-    text = result.stdout or result.tail
-    own = [line for line in text.splitlines() if not _ABOUT_SOURCE.match(line)]
-    ended = next((line.strip() for line in own if _STOPPED.search(line)), "")
-    # The whole output: the line may be far above the end of it, which is all that a result looks at.
-    if cause := ended or replace(result, tail="\n".join(own)).host_cause():
-        return cause
-    if _LINE.search(text) or any(map(_ABOUT_CODE.search, own)):
-        return ""
-    return next((line.strip() for line in own if _CANNOT_WORK.search(line)), "")
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
-def stopped(what: str, cause: str, log: Path | None) -> HostError:
-    """The error for ``what`` that failed by ``cause``, which ``host_fault`` gave."""
-    return HostError(
-        f"{what} was stopped by this machine: {cause}",
-        meaning="that says nothing about the patch, and nothing of it is kept",
-        hint=f"see to memory, disk space and TMPDIR, and run it again; the log is {log}",
-    )
-
-
 def _blame_host(result: proc.Result, task: Task) -> None:
-    if cause := host_fault(result):
-        raise stopped(f"checking {task.platform} ({task.signal})", cause, result.log)
+    if cause := blame.host_fault(result):
+        raise blame.stopped(f"checking {task.platform} ({task.signal})", cause, result.log)
 
 
 def _check_types(place: Place, tasks: Sequence[Task], role: str) -> list[Outcome]:

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import proc, tree
+from pipeline import blame, proc, tree
 from pipeline.errors import PatchError
-from pipeline.gates import checks
 from pipeline.golang import Go, read_version
 from pipeline.patch.reach import changed_packages, is_test_file
 from pipeline.store import Store, file_sha256, remove_tree
@@ -170,8 +169,8 @@ def compile_tools(
         timeout=BUILD_TIMEOUT,
     )
     if not result.ok:
-        if cause := checks.host_fault(result):
-            raise checks.stopped("the toolchain build", cause, result.log)
+        if cause := blame.host_fault(result):
+            raise blame.stopped("the toolchain build", cause, result.log)
         raise PatchError(
             f"the patched toolchain does not build:\n{result.tail}", hint=f"the log is {result.log}"
         )

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pipeline import tree
+from pipeline import blame, tree
 from pipeline.errors import HostError, PatchError
 from pipeline.store import remove_tree
 from pipeline.toolchain import bootstrap
@@ -81,12 +81,9 @@ def _make(builder: Builder, source: GoTree, folder: Path) -> Path:
         timeout=BUILD_TIMEOUT,
     )
     if not result.ok:
-        log = f"the log is {result.log}"
-        if cause := result.host_cause():
-            raise HostError(f"make.bash was stopped by this machine: {cause}", hint=log)
-        if result.timed_out:
-            raise HostError(f"make.bash took longer than {BUILD_TIMEOUT / 60:g} minutes", hint=log)
-        raise PatchError(f"the tree does not build:\n{result.tail}", hint=log)
+        if cause := blame.host_fault(result):
+            raise blame.stopped("make.bash", cause, result.log)
+        raise PatchError(f"the tree does not build:\n{result.tail}", hint=f"the log is {result.log}")
     ending = f".{builder.host.goos}-{builder.host.goarch}.{_kind(builder)}"
     found = [path for path in (root / "pkg/distpack").iterdir() if path.name.endswith(ending)]
     if len(found) != 1:

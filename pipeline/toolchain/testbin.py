@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import proc
+from pipeline import blame, proc
 from pipeline.errors import HostError, PatchError
-from pipeline.gates import checks
 from pipeline.golang import EXE, Go
 from pipeline.patch.reach import changed_packages, is_test_file
 from pipeline.records import Side
@@ -87,8 +86,8 @@ def compile_one(
             cwd=tree.root / "src",
             timeout=COMPILE_TIMEOUT,
         )
-        if cause := checks.host_fault(result):
-            raise checks.stopped(f"compiling {package}'s tests", cause, result.log)
+        if cause := blame.host_fault(result):
+            raise blame.stopped(f"compiling {package}'s tests", cause, result.log)
         if not result.ok or not (folder / name).is_file():
             raise TestBuildError(package, result)
         return {"sha256": file_sha256(folder / name)}
@@ -130,8 +129,8 @@ def fingerprint(
             cwd=tree.root / "src",
             timeout=COMPILE_TIMEOUT,
         )
-        if cause := checks.host_fault(result):
-            raise checks.stopped(f"compiling {package}'s tests for {target}", cause, result.log)
+        if cause := blame.host_fault(result):
+            raise blame.stopped(f"compiling {package}'s tests for {target}", cause, result.log)
         if not result.ok:
             return {"sha256": "", "reason": next(iter(result.tail.strip().splitlines()), "it failed")}
         if not path.is_file():
@@ -141,7 +140,7 @@ def fingerprint(
         return {"sha256": sha256, "reason": ""}
 
     inputs = {
-        "charged": checks.CHARGED,
+        "charged": blame.CHARGED,
         "tree": tree.digest,
         "package": package,
         "tools": builder.base.digest,
@@ -206,7 +205,7 @@ def compile_baseline(
     tests = {name: patched.manifest.get(name, "removed") for name in changed if is_test_file(name)}
     # What was found out once is kept: finding it takes a failing build for each round of files.
     inputs: dict[str, Any] = {"base": builder.base.digest, "tests": tests, "packages": list(packages)}
-    inputs["charged"] = checks.CHARGED
+    inputs["charged"] = blame.CHARGED
     inputs |= {"target": str(target)} if target else {}
 
     def resolve(_: Path) -> Mapping[str, Any]:

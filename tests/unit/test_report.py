@@ -230,6 +230,15 @@ def test_types_are_not_called_compiled() -> None:
     )
 
 
+def test_what_no_platform_compiles_is_shown_everywhere() -> None:
+    reach = SeriesReach(
+        reached={}, tests_only=[], untouched=[], dependents=0, host="", unlisted=["src/os/x_dariwn.go"]
+    )
+    report = build(reach, ended(exercise="skipped"), DONE)
+    assert "No platform compiles src/os/x_dariwn.go" in html.render(report, {}, [])
+    assert "No platform compiles src/os/x\\_dariwn.go" in markdown.render(report, {})
+
+
 def test_a_run_that_looked_at_nothing_is_no_pass() -> None:
     reach = SeriesReach(reached={}, tests_only=[], untouched=["linux/amd64"], dependents=0, host="")
     report = build(reach, ended(exercise="skipped"), DONE)
