@@ -16,7 +16,6 @@ Outcome = Literal["pass", "fail", "skip"]
 
 # The framing mark keeps a test's own output from being taken for an event. As in test2json, it begins a
 # line even where a test printed no newline before it, and testing puts an escape before one that is quoted.
-_MARK = "\x16"
 _BEGIN = re.compile(r"(?<!\x1b)\x16")
 _EVENT = re.compile(
     r"=== (RUN|CONT|NAME|PAUSE)\s+(\S{0,300})"

@@ -17,7 +17,7 @@ class Folder:
     def read(self, version: str) -> tuple[Series, Provenance]:
         """See ``Input.read``."""
         folder = series_room.find(self._given, self._patches)
-        series = series_room.read(folder, version)
+        series = series_room.load(folder, version)
         named = folder.parent == self._patches.resolve() and folder.name == self._given
         return series, Provenance(
             form="folder",

@@ -120,13 +120,6 @@ def find(name_or_path: str, patches: Path) -> Path:
 
 
 def load(folder: Path, version: str = "") -> Series:
-    """``read``, and PatchError with every error that the lint has against the patches."""
-    series = read(folder, version)
-    lint.refuse(lint.of(series.patches))
-    return series
-
-
-def read(folder: Path, version: str = "") -> Series:
     """Read and check a series folder, and take its variant for the base ``version`` ('' for one that has no
     number). UsageError lists every mistake of series.yml at once; what the lint has against the patches is
     in them, and nothing may be applied before it was asked."""

@@ -5,11 +5,20 @@ It is a table and no folder of files, because much of it would not survive an ed
 
 from __future__ import annotations
 
+from pipeline.patch import lint
+
 BODY = "@@ -1 +1 @@\n-a\n+b\n"
 P = "src/runtime/p.go"
 GOOD = f"diff --git a/{P} b/{P}\n--- a/{P}\n+++ b/{P}\n{BODY}"  # six lines
 TEXT = "text\n"
 MAIL = "From 0123 Mon Sep 17 00:00:00 2001\nFrom: A <a@b>\nSubject: [PATCH] runtime: fix x\n\n"
+
+
+def check(name: str, content: bytes) -> tuple[str, ...]:
+    """The paths that a patch touches, by the lint; PatchError with all that it refuses."""
+    found = lint.examine(name, content)
+    lint.refuse(found.findings)
+    return found.files
 
 
 def change(path: str, body: str = BODY) -> str:

@@ -13,7 +13,7 @@ from pipeline.errors import ExitCode, PatchError
 from pipeline.patch import lint
 from pipeline.patch.lint.findings import MAX_FINDINGS
 from pipeline.values import Patch
-from tests.unit.hostile import BENIGN, GOOD, HOSTILE, as_bytes, change, created, deleted
+from tests.unit.hostile import BENIGN, GOOD, HOSTILE, as_bytes, change, check, created, deleted
 
 
 def errors(content: str | bytes) -> list[tuple[str, int]]:
@@ -26,7 +26,7 @@ def test_refuses(name: str) -> None:
     content, rule, line = HOSTILE[name]
     assert (rule, line) in errors(content)
     with pytest.raises(PatchError) as caught:
-        lint.check("0001.patch", as_bytes(content))
+        check("0001.patch", as_bytes(content))
     assert f"0001.patch:{line}: error: {rule}: " in caught.value.what
     assert caught.value.exit_code is ExitCode.PATCH_FAILS
     # What is shown of it acts on no terminal.
@@ -36,7 +36,7 @@ def test_refuses(name: str) -> None:
 @pytest.mark.parametrize("name", BENIGN)
 def test_passes(name: str) -> None:
     content, files = BENIGN[name]
-    assert lint.check("0001.patch", content.encode()) == files
+    assert check("0001.patch", content.encode()) == files
 
 
 def test_everything_is_said_at_once_and_in_order() -> None:
@@ -66,7 +66,7 @@ def test_every_control_and_format_character_is_hidden() -> None:
 
 def patch(content: str, name: str = "0001.patch") -> Patch:
     data = content.encode()
-    files = lint.check(name, data)
+    files = check(name, data)
     return Patch(name=name, subject="", message="", sha256="", content=data, files=files)
 
 
@@ -130,7 +130,7 @@ PIECES = st.sampled_from(
 @given(st.lists(st.one_of(PIECES, st.text(max_size=6)), max_size=30))
 def test_any_text_gives_paths_below_the_tree_or_a_patch_error(parts: list[str]) -> None:
     try:
-        files = lint.check("x", "".join(parts).encode("utf-8", "surrogatepass"))
+        files = check("x", "".join(parts).encode("utf-8", "surrogatepass"))
     except PatchError:
         return
     assert files
@@ -143,4 +143,4 @@ def test_any_text_gives_paths_below_the_tree_or_a_patch_error(parts: list[str]) 
 @given(st.binary(max_size=200))
 def test_any_bytes_give_a_patch_error_or_paths(data: bytes) -> None:
     with contextlib.suppress(PatchError):
-        assert lint.check("x", data)
+        assert check("x", data)

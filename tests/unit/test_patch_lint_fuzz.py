@@ -15,7 +15,7 @@ import pytest
 
 from pipeline import git, proc
 from pipeline.patch import lint
-from tests.unit.hostile import BENIGN, HOSTILE, as_bytes, preimages
+from tests.unit.hostile import BENIGN, HOSTILE, as_bytes, check, preimages
 
 ROOT = Path(__file__).resolve().parents[2]
 LARGE = 20_000  # the corpus's own cases of size would take all the time
@@ -213,7 +213,7 @@ def same_as_git(tmp_path: Path, count: int, seed: int) -> tuple[int, int]:
     root = tmp_path / "place" / "tree"
     read = applied = 0
     for number, content in enumerate(accepted_inputs(seed, count)):
-        files = set(lint.check("0001.patch", content))
+        files = set(check("0001.patch", content))
         found = listed(shell, tmp_path, content, number)
         if found is None:
             continue

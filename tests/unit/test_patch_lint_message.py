@@ -191,7 +191,7 @@ def test_an_unknown_charset_leaves_the_subject_as_it_is() -> None:
 
 def test_the_projects_own_series_is_in_order() -> None:
     for folder in sorted(path.parent for path in (ROOT / "patches").glob("*/series.yml")):
-        assert [str(one) for one in lint.of(series.read(folder).patches, "error")] == []
+        assert [str(one) for one in lint.of(series.load(folder).patches, "error")] == []
 
 
 def test_a_message_is_read_with_its_places() -> None:

@@ -179,7 +179,7 @@ def test_a_link_out_of_the_folder_is_refused(folder: Path, tmp_path: Path) -> No
 def test_too_large(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lint, "MAX_BYTES", 10)
     with pytest.raises(PatchError, match=r"^0001\.patch:1: error: size: more than 10 bytes\n"):
-        series.load(folder)
+        lint.refuse(lint.of(series.load(folder).patches))
 
 
 def test_the_errors_of_every_patch_at_once(folder: Path) -> None:
@@ -189,8 +189,8 @@ def test_the_errors_of_every_patch_at_once(folder: Path) -> None:
     with pytest.raises(
         PatchError, match=r"(?s)0001\.patch:1: error: path-escape: .*\n0002\.patch:5: error: char"
     ):
-        series.load(folder)
-    assert [one.file for one in lint.of(series.read(folder).patches) if one.severity == "error"] == [
+        lint.refuse(lint.of(series.load(folder).patches))
+    assert [one.file for one in lint.of(series.load(folder).patches) if one.severity == "error"] == [
         "0001.patch",
         "0002.patch",
     ]
@@ -222,7 +222,9 @@ def subject(folder: Path, *head: str) -> str:
     (folder / "0001.patch").write_text(
         "\n".join([*head, "", "body", "---", "", "diff --git a/src/runtime/p.go b/src/runtime/p.go", DIFF])
     )
-    return series.load(folder).patches[0].subject
+    (patch,) = series.load(folder).patches
+    lint.refuse(patch.findings)
+    return patch.subject
 
 
 def test_subjects(folder: Path) -> None:

@@ -14,12 +14,12 @@ from pipeline.commands import self_test
 from pipeline.errors import ExitCode
 from pipeline.flow import selftest
 from pipeline.flow.selftest import Outcome
-from pipeline.patch import lint
 from pipeline.stats import pairs
 from pipeline.stats.decision import Verdict
 from pipeline.stats.paired import ShiftSummary
 from pipeline.suites import selftest as suite
 from pipeline.values import GoTree
+from tests.unit.hostile import check
 
 ROOT = Path(__file__).resolve().parents[2]
 FNV = """\
@@ -124,7 +124,7 @@ def test_each_patch_applies_where_the_function_moved(
 @pytest.mark.parametrize("case", suite.cases(), ids=lambda case: case.name)
 def test_the_suite_passes_its_own_lint(case: suite.Case) -> None:
     (patch,) = suite.series(case).patches
-    assert lint.check(patch.name, patch.content) == patch.files
+    assert check(patch.name, patch.content) == patch.files
 
 
 def outcomes(state: selftest.State) -> list[Outcome]:

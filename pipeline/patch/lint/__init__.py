@@ -18,7 +18,7 @@ from pipeline.patch.lint.reader import Reader
 from pipeline.patch.lint.section import Change
 from pipeline.values import CommitRules, Finding, Patch
 
-__all__ = ["Examined", "against", "check", "examine", "hidden", "of", "refuse"]
+__all__ = ["Examined", "against", "examine", "hidden", "of", "refuse"]
 
 # Over a hundred times a large change; it bounds what every later stage reads.
 MAX_BYTES = 8 << 20
@@ -34,13 +34,6 @@ class Examined:
     files: tuple[str, ...]
     message: Message
     findings: tuple[Finding, ...]
-
-
-def check(name: str, content: bytes) -> tuple[str, ...]:
-    """The paths that the patch touches, below GOROOT. PatchError lists all that is refused and where."""
-    found = examine(name, content)
-    refuse(found.findings)
-    return found.files
 
 
 def examine(name: str, content: bytes, commit_rules: CommitRules = "advice") -> Examined:
