@@ -106,12 +106,14 @@ def build_toolchain(context: Context, builder: build.Builder, patched: PatchedTr
         name = context.plan.series.name
         root = patched.tree if overlay else trees.named(context.store, patched.tree, name)
         toolchain = build.build(builder, root, wanted, own_tools=own)
+        # The proofs are of stages; an overlay has the release's own tools.
+        proven = "" if toolchain.recipe == "overlay" else _proven(builder, patched.tree, root)
         context.ledger.append(
             ToolchainReady(
                 role="patched",
                 version=toolchain.version,
                 digest=toolchain.digest,
-                proof=toolchain.proof + _proven(builder, patched.tree, root),
+                proof=toolchain.proof + proven,
                 path=str(toolchain.root),
                 recipe=toolchain.recipe,
             )
