@@ -31,11 +31,24 @@ class Platform:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Machine:
+    """Where a fleet runs a cell: ``labels`` of the runner, and the system that a virtual machine on it boots
+    (``vm`` and its ``version``; '' for the runner itself)."""
+
+    labels: tuple[str, ...]
+    vm: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One row of the matrix: a platform, and whether this host runs it natively.
+    """One row of the matrix: a platform under one set of conditions, and whether this host runs it natively.
 
     ``parameters`` are the runtime's environment variables that its benchmarks run under (GOMAXPROCS,
-    GOGC …), and ``pin`` the CPUs that they are held to; empty for what the host does by itself.
+    GOGC …), ``environment`` further ones that its tests and benchmarks see, ``build`` those that its code is
+    compiled with (GOAMD64, GOEXPERIMENT), and ``pin`` the CPUs that they are held to; empty for what the host
+    does by itself. The time limits are seconds, 0 for the profile's. ``machine`` is None for a cell that no
+    fleet runs.
     """
 
     id: str
@@ -43,6 +56,11 @@ class Cell:
     native: bool
     parameters: Mapping[str, str] = field(default_factory=dict)
     pin: tuple[int, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    build: Mapping[str, str] = field(default_factory=dict)
+    benchmark_timeout: int = 0
+    test_timeout: int = 0
+    machine: Machine | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
