@@ -48,7 +48,7 @@ class Cell:
     GOGC …), ``environment`` further ones that its tests and benchmarks see, ``build`` those that its code is
     compiled with (GOAMD64, GOEXPERIMENT), and ``pin`` the CPUs that they are held to; empty for what the host
     does by itself. The time limits are seconds, 0 for the profile's. ``machine`` is None for a cell that no
-    fleet runs.
+    fleet runs. ``benchmarks`` are measured besides the series' own, by package.
     """
 
     id: str
@@ -61,6 +61,7 @@ class Cell:
     benchmark_timeout: int = 0
     test_timeout: int = 0
     machine: Machine | None = None
+    benchmarks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,10 +218,27 @@ class Variant:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Kit:
+    """What a test binary is linked from, so that it can be linked again where nothing can be compiled.
+    ``archives`` maps import paths to files, each called by its sha256 below ``folder``; ``main`` is the
+    program's own. ``flags`` and ``environment`` are the linker's, ``settings`` the build information that the
+    go command gives it (None for none), and ``program`` its file name."""
+
+    folder: Path
+    program: str
+    archives: Mapping[str, str]
+    main: str
+    flags: tuple[str, ...]
+    environment: Mapping[str, str]
+    settings: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class TestBinary:
     """A compiled test binary. ``cwd`` is the package's folder in the tree it was built from;
     ``layout_seed`` what its functions were laid out by, 0 for the linker's own order. ``sha256`` is '' for
-    one that lives for a round; ``variant`` names the build, '' for the plain one."""
+    one that lives for a round; ``variant`` names the build, '' for the plain one. ``compiled`` is the sha256
+    of what the go command made, before it was linked again with a stamp ('' where it was not)."""
 
     package: str
     side: Side
@@ -229,6 +247,7 @@ class TestBinary:
     goroot: Path
     layout_seed: int = 0
     variant: str = ""
+    compiled: str = ""
 
     @property
     def cwd(self) -> Path:

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+from pipeline import git
 from pipeline.commands import entry
 from pipeline.console import Console
 from pipeline.errors import ExitCode, InterruptedRunError, PipelineError
@@ -90,6 +91,7 @@ def _run_in(where: Path, resumed: bool, plan: Plan, options: Options, console: C
         shell=shell_for(where, ledger),
         progress=console,
         jobs=options.jobs or environment.cores(),
+        commit=git.describe(options.request.root),
     )
     if resumed:
         measuring.restore(context)

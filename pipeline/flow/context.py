@@ -22,6 +22,7 @@ from pipeline.ledger import Ledger
 from pipeline.plan.plan import Plan
 from pipeline.records import CommandRan, Record, RunEnded, RunStarted, StageEnded
 from pipeline.store import Store
+from pipeline.values import Cell
 
 LEDGER = "ledger.jsonl"
 LATEST = "latest"
@@ -30,7 +31,7 @@ LOCK = ".lock"
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What every stage of one run works with."""
+    """What every stage of one run works with. ``commit`` is this project's own, '' where it is not known."""
 
     plan: Plan
     folder: Path
@@ -40,6 +41,7 @@ class Context:
     shell: proc.Shell
     progress: Progress
     jobs: int
+    commit: str = ""
 
     @property
     def place(self) -> Place:
@@ -55,6 +57,11 @@ class Context:
     def bench_file(self, cell: str) -> Path:
         """The cell's benchfmt file."""
         return self.folder / "bench" / f"{cell}.txt"
+
+    def stage_of(self, cell: Cell, name: str) -> str:
+        """The name of a stage of one cell: with its id where several cells run here."""
+        alone = sum(one.native for one in self.plan.cells) <= 1
+        return name if alone else f"{name} {cell.id}"
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:

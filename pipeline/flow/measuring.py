@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 
 from pipeline.bench import choose, floor, machine, measure, runner
 from pipeline.bench.exclusive import exclusive
@@ -14,47 +14,29 @@ from pipeline.bench.measure import Binaries, Target
 from pipeline.bench.runner import Runner
 from pipeline.flow import environment
 from pipeline.flow.context import Context
+from pipeline.flow.sides import Sides
 from pipeline.gates import tests as test_gate
-from pipeline.golang import Go
-from pipeline.patch import touched
-from pipeline.patch.reach import changed_packages
+from pipeline.plan.plan import Plan
 from pipeline.records import (
     BenchmarkLost,
     BenchmarksChosen,
     MachineChecked,
     MachineFinding,
     NoiseFloor,
-    OverlayDropped,
     Side,
 )
 from pipeline.stats.analysis import Rules
 from pipeline.stats.pairs import Key
 from pipeline.store import remove_tree
-from pipeline.toolchain import testbin
-from pipeline.toolchain.trees import PatchedTree
-from pipeline.values import SIDES, Cell, GoTree
+from pipeline.toolchain.linking import Linker, link
+from pipeline.values import SIDES, Cell, TestBinary
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sides:
-    """Both sides of the native cell, ready to run. ``base`` is the release as it is; ``tested`` are the
-    changed packages that have tests here. ``trees`` are what the binaries were built from, and ``tools`` the
-    digests of what built them."""
-
-    binaries: Binaries
-    go: Mapping[Side, Go]
-    base: GoTree
-    patched: PatchedTree
-    tested: tuple[str, ...]
-    trees: Mapping[Side, GoTree]
-    tools: Mapping[Side, str]
-
-
-def run(context: Context, cell: Cell, sides: Sides) -> None:
-    """Measure the series' benchmarks that both sides have, or those chosen for it; one that the baseline
-    lacks is ``new``."""
-    plan = context.plan
-    with context.stage("benchmarks"):
+def run(context: Context, sides: Sides) -> None:
+    """Measure the series' benchmarks and the cell's that both sides have, or those chosen; one that the
+    baseline lacks is ``new``."""
+    plan, cell = context.plan, sides.cell
+    with context.stage(context.stage_of(cell, "benchmarks")):
         setup = measure.Setup(
             runner=Runner(shell=context.shell, cell=cell, profile=plan.profile),
             rules=Rules(threshold=plan.threshold, units=plan.units),
@@ -67,13 +49,21 @@ def run(context: Context, cell: Cell, sides: Sides) -> None:
             relink=_relinking(context, sides),
         )
         with exclusive(context.progress.note):
-            targets = _targets(context, cell, sides, plan.series.benchmarks or _chosen(context, setup, sides))
+            targets = _targets(context, cell, sides, _named(plan, cell) or _chosen(context, setup, sides))
             if not targets:
                 context.progress.note("  nothing to measure: no benchmark that both sides have")
                 return
             before, meter = _check(context, cell), machine.Meter.start()
             measure.measure(_with_floors(context, setup, targets), targets, list(context.ledger.records))
             _check(context, cell, before, meter.usage())
+
+
+def _named(plan: Plan, cell: Cell) -> dict[str, list[str]]:
+    """The benchmarks that the series and the cell's suites name, each once."""
+    found: dict[str, list[str]] = {}
+    for package, names in (*plan.series.benchmarks.items(), *cell.benchmarks.items()):
+        found[package] = list(dict.fromkeys([*found.get(package, []), *names]))
+    return found
 
 
 def restore(context: Context) -> None:
@@ -133,7 +123,7 @@ def _choose(context: Context, setup: measure.Setup, sides: Sides) -> choose.Choi
 
     profile = context.plan.profile
     return choose.choose(
-        touched=touched.of_series(sides.base.root, sides.patched.tree.root, sides.patched.changed),
+        touched=sides.touched,
         listed=listed("patched"),
         on_base=listed("base"),
         rounds=profile.rounds,
@@ -146,7 +136,7 @@ def _targets(context: Context, cell: Cell, sides: Sides, wanted: Mapping[str, Se
     targets = []
     for package, names in wanted.items():
         if package not in sides.binaries["patched"]:  # the report has them as missing
-            context.progress.note(f"  {package} has no benchmarks for {context.plan.host}")
+            context.progress.note(f"  {package} has no benchmarks for {cell.platform}")
             continue
         test_gate.require(package, names, _listed(context, sides, "patched", package), "benchmarks")
         on_base = _listed(context, sides, "base", package)
@@ -165,7 +155,7 @@ def _listed(context: Context, sides: Sides, side: Side, package: str) -> tuple[s
 
 def _relinking(context: Context, sides: Sides) -> measure.Relink | None:
     """How each round gets a layout of its own; None where the profile or the release has one for all."""
-    if context.plan.profile.layout == "fixed" or not testbin.has_layouts(sides.patched.tree):
+    if context.plan.profile.layout == "fixed" or not sides.layouts:
         return None
     folder = context.folder / ".layouts"
 
@@ -176,15 +166,8 @@ def _relinking(context: Context, sides: Sides) -> measure.Relink | None:
         try:
             yield {
                 side: {
-                    package: testbin.relink(
-                        context.shell,
-                        sides.go[side],
-                        sides.binaries[side][package],
-                        seed,
-                        # Names of one length: what a program is called is part of what it measures.
-                        folder / str(number) / str(index),
-                        context.jobs,
-                    )
+                    # Names of one length: what a program is called is part of what it measures.
+                    package: relinked(context, sides, side, package, seed, folder / str(number) / str(index))
                     for index, package in enumerate(sorted(packages))
                 }
                 for number, side in enumerate(SIDES)
@@ -193,6 +176,16 @@ def _relinking(context: Context, sides: Sides) -> measure.Relink | None:
             remove_tree(folder)
 
     return relink
+
+
+def relinked(context: Context, sides: Sides, side: Side, package: str, seed: int, folder: Path) -> TestBinary:
+    """A side's test binary linked again in ``folder``, laid out by ``seed`` (0: in the linker's order)."""
+    binary, kit = sides.binaries[side][package], sides.kits[side][package]
+    linker = Linker(shell=context.shell, go=sides.go[side], host=sides.cell.platform, build=sides.cell.build)
+    folder.mkdir(parents=True)
+    program = folder / kit.program
+    link(linker, f"relink-{side}-{kit.program}", kit, sides.stamps[side], seed, program)
+    return dataclasses.replace(binary, path=program, sha256="", layout_seed=seed)
 
 
 def _with_floors(context: Context, setup: measure.Setup, targets: Sequence[Target]) -> measure.Setup:
@@ -217,19 +210,16 @@ def _conditions(context: Context, setup: measure.Setup) -> dict[str, object]:
     return {
         "cpu": environment.cpu_model(),
         "cores": environment.cores(),
-        "platform": str(context.plan.host),
+        "platform": str(setup.cell.platform),
         "base": context.plan.base,
         "benchtime": context.plan.profile.benchtime,
-        "parameters": dict(setup.cell.parameters),
+        "parameters": {**setup.cell.environment, **setup.cell.parameters, **setup.cell.build},
         "pin": list(setup.cell.pin),
     }
 
 
 def _new_benchmark(context: Context, cell: Cell, sides: Sides, package: str, name: str) -> None:
-    dropped = [record for record in context.ledger.records if isinstance(record, OverlayDropped)]
-    why = next(
-        (f" ({one.file}: {one.reason})" for one in dropped if _holds(sides, one.file, package, name)), ""
-    )
+    why = sides.left_out.get(package, {}).get(name, "")
     context.ledger.append(
         BenchmarkLost(
             cell=cell.id,
@@ -237,14 +227,7 @@ def _new_benchmark(context: Context, cell: Cell, sides: Sides, package: str, nam
             benchmark=name,
             side="base",
             state="new",
-            reason=f"it does not compile on the baseline{why}, so there is nothing to compare it with",
+            reason=f"it does not compile on the baseline{f' ({why})' if why else ''}, so there is nothing to "
+            "compare it with",
         )
     )
-
-
-def _holds(sides: Sides, file: str, package: str, name: str) -> bool:
-    """Whether a test file of the patched tree is the package's and defines the benchmark."""
-    if changed_packages([file]) != [package]:
-        return False
-    text = (sides.patched.tree.root / file).read_text(encoding="utf-8", errors="replace")
-    return f"\nfunc {name}(" in text

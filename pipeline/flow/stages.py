@@ -4,6 +4,7 @@ it did; none reaches back."""
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 
 from pipeline.errors import PatchError, UsageError
 from pipeline.flow import (
@@ -11,28 +12,48 @@ from pipeline.flow import (
     baseline,
     compiling,
     concluding,
+    identity,
     measuring,
+    preparing,
     proofs,
     reaching,
     samebits,
     testing,
 )
 from pipeline.flow.context import Context
-from pipeline.flow.measuring import Sides
-from pipeline.patch.reach import Reach
+from pipeline.flow.preparing import Build
+from pipeline.flow.reaching import Reached
+from pipeline.flow.sides import Sides
 from pipeline.records import (
     LintFinding,
-    OverlayDropped,
     SourceFetched,
     ToolchainReady,
 )
-from pipeline.toolchain import build, testbin, trees
+from pipeline.toolchain import build, trees
 from pipeline.toolchain.trees import PatchedTree
 from pipeline.values import GoTree, Toolchain
 
 
+@dataclass(frozen=True, kw_only=True)
+class Gated:
+    """What the stages before the first cell made: the series compiles wherever it was asked to."""
+
+    build: Build
+    reached: Reached
+
+
 def execute(context: Context) -> None:
     """Run every stage. Raises what ends the run early; what it learned until then is in the ledger."""
+    gated = through_gates(context)
+    for cell in (one for one in context.plan.cells if one.native):
+        reach = gated.reached.of(cell)
+        if reach.files:
+            run_cell(context, preparing.prepare(context, gated.build, cell, reach))
+    concluding.conclude(context, gated.reached)
+
+
+def through_gates(context: Context) -> Gated:
+    """Fetch, apply, compile everywhere, and build the patched toolchain."""
     source = fetch(context)
     patched = apply(context, source)
     builder = context.place.builder(source)
@@ -42,12 +63,14 @@ def execute(context: Context) -> None:
         reached = samebits.with_surprises(reached, surprising, samebits.packages(context, patched))
         compiling.run(context, builder, reached, only={cell.platform for cell in surprising})
     toolchain = build_toolchain(context, builder, patched)
-    native = next((cell for cell in context.plan.cells if cell.native), None)
-    if native is not None and reached.of(native).files:
-        sides = build_tests(context, builder, patched, toolchain, reached.of(native))
-        testing.run(context, builder, native, sides, reached.of(native))
-        measuring.run(context, native, sides)
-    concluding.conclude(context, reached)
+    return Gated(build=Build(builder=builder, patched=patched, toolchain=toolchain), reached=reached)
+
+
+def run_cell(context: Context, sides: Sides) -> None:
+    """Test and measure what was built for a cell."""
+    identity.check(context, sides)
+    testing.run(context, sides)
+    measuring.run(context, sides)
 
 
 def fetch(context: Context) -> GoTree:
@@ -131,35 +154,3 @@ def _proven(builder: build.Builder, tree: GoTree, named: GoTree) -> str:
     }
     found = [said for said, (one, against) in words.items() if proofs.known_of(builder, one, against)]
     return "".join(f"; {said} (toolchain-verify)" for said in found)
-
-
-def build_tests(
-    context: Context, builder: build.Builder, patched: PatchedTree, toolchain: Toolchain, reach: Reach
-) -> Sides:
-    """Test binaries of both sides for the packages that the series' tests and benchmarks are in. Where it
-    names no benchmarks, those to choose from are in the changed packages."""
-    series = context.plan.series
-    packages = sorted({*testing.packages(context.plan, reach), *(series.benchmarks or reach.tested)})
-    # A compiler that the series changed must compile the patched side; the release's gives the same
-    # code otherwise, and its build cache is warm.
-    own = toolchain.own_tools
-    tools = toolchain.digest if own else builder.base.digest
-    # In the toolchain's own tree: seen from another GOROOT, src/os is a package called std/os.
-    tree = dataclasses.replace(patched.tree, root=toolchain.root) if own else patched.tree
-    go = builder.go(tree.root, tools)
-    with context.stage("test binaries"):
-        new = testbin.compile_patched(builder, go, tree, tools, packages)
-        for package in (one for one in packages if one not in new):
-            context.progress.note(f"  {package} is skipped: it has no tests for {context.plan.host}")
-        old = testbin.compile_baseline(builder, patched.tree, patched.changed, list(new))
-        for one in old.dropped:
-            context.ledger.append(OverlayDropped(file=one.file, reason=one.reason))
-    return Sides(
-        binaries={"base": old.binaries, "patched": new},
-        go={"base": builder.go(old.tree.root, builder.base.digest), "patched": go},
-        base=builder.base,
-        patched=patched,
-        tested=reach.tested,
-        trees={"base": old.tree, "patched": tree},
-        tools={"base": builder.base.digest, "patched": tools},
-    )

@@ -42,7 +42,8 @@ def outcomes(
     if not names:
         return Baseline(outcomes={}, stored="", complete=True)
     inputs = {
-        "binary": program.binary.sha256,
+        # A stamp says where a binary is from and nothing else: another one leaves the results as they are.
+        "binary": program.binary.compiled or program.binary.sha256,
         "tree": tree,
         "package": program.binary.package,
         "names": list(names),

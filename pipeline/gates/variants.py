@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from pipeline import proc
-from pipeline.values import GoTree, Platform, Variant
+from pipeline.values import Cell, GoTree, Platform, Variant
 
-# As ``go test`` builds: a test of runtime looks for its own source where the compiler found it.
-WHOLE = Variant(trimmed=False)
 LOCK_RANKING = Variant(name="staticlockranking", environment={"GOEXPERIMENT": "staticlockranking"})
 # What Go calls when CC is not set; the environment of its processes has no CC.
 _COMPILER = {"darwin": "clang", "freebsd": "clang", "openbsd": "clang"}
 _VERSION_TIMEOUT = 30.0
+
+
+def plain(cell: Cell) -> Variant:
+    """The build of a cell's code."""
+    return Variant(environment=cell.build)
+
+
+def whole(cell: Cell) -> Variant:
+    """The same as ``go test`` builds it: a test of runtime looks for its own source where the compiler found
+    it."""
+    return Variant(environment=cell.build, trimmed=False)
+
+
+def together(first: Mapping[str, str], then: Mapping[str, str]) -> dict[str, str]:
+    """Both builds' variables in one. Experiments add up."""
+    names = [one["GOEXPERIMENT"] for one in (first, then) if one.get("GOEXPERIMENT")]
+    return {**first, **then, **({"GOEXPERIMENT": ",".join(names)} if names else {})}
 
 
 def race(shell: proc.Shell, tree: GoTree, host: Platform) -> Variant | str:

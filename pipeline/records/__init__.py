@@ -26,6 +26,8 @@ from pipeline.records.gates import (
     GateResult,
     GateStatus,
     OverlayDropped,
+    ProgramBuilt,
+    ProgramRan,
     Repeats,
     Signal,
     TestsChosen,
@@ -78,6 +80,8 @@ __all__ = [
     "OverlayDropped",
     "PairMeasured",
     "PatchApplied",
+    "ProgramBuilt",
+    "ProgramRan",
     "Record",
     "Repeats",
     "RoundEnded",
@@ -113,6 +117,8 @@ AnyRecord = Annotated[
     | TestsChosen
     | ToolchainReady
     | ToolchainCompared
+    | ProgramBuilt
+    | ProgramRan
     | OverlayDropped
     | BenchmarksChosen
     | PairMeasured

@@ -82,6 +82,38 @@ class ToolchainReady(Record):
     recipe: str
 
 
+class ProgramBuilt(Record):
+    """A test binary that a cell is to run. ``compiled`` is the sha256 of what the go command made, ``sha256``
+    that of the same with its stamp: the project's ``commit``, the ``series`` and the ``tree`` by digest."""
+
+    kind: Literal["program"] = "program"
+    cell: str
+    side: Side
+    package: str
+    variant: str
+    sha256: str
+    compiled: str
+    commit: str
+    series: str
+    tree: str
+
+
+class ProgramRan(Record):
+    """What a cell found in place of a program as it began: its ``sha256``, and the stamp read from it ('' for
+    none). ``relinked`` is the sha256 of the same when it was linked again there, '' where it was not."""
+
+    kind: Literal["program-ran"] = "program-ran"
+    cell: str
+    side: Side
+    package: str
+    variant: str
+    sha256: str
+    commit: str
+    series: str
+    tree: str
+    relinked: str = ""
+
+
 class ToolchainCompared(Record):
     """Tools that were built here, compared with others of the same release. ``files`` maps a path below
     GOROOT to same, unsigned (the same without its code signature), differs or missing."""

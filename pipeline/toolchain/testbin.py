@@ -6,9 +6,9 @@ were built; the binaries are run with GOROOT set, which they would otherwise not
 
 from __future__ import annotations
 
-import dataclasses
+import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,12 +92,7 @@ def compile_one(
             raise TestBuildError(package, result)
         return {"sha256": file_sha256(folder / name)}
 
-    inputs: dict[str, object] = {"tree": tree.digest, "package": package, "tools": tools, "flags": flags}
-    if target:
-        inputs["target"] = str(target)
-    if variant.name:
-        inputs |= {"environment": dict(variant.environment), "identity": variant.identity}
-    entry = builder.store.fill("testbins", inputs, build)
+    entry = builder.store.fill("testbins", key(tree, package, tools, target, variant), build)
     return TestBinary(
         package=package,
         side=side,
@@ -106,6 +101,19 @@ def compile_one(
         goroot=tree.root,
         variant=variant.name,
     )
+
+
+def key(
+    tree: GoTree, package: str, tools: str, target: Platform | None, variant: Variant
+) -> dict[str, object]:
+    """All that decides what ``compile_one`` makes."""
+    flags = (*(FLAGS if variant.trimmed else ()), *variant.flags)
+    inputs: dict[str, object] = {"tree": tree.digest, "package": package, "tools": tools, "flags": flags}
+    if target:
+        inputs["target"] = str(target)
+    if variant.environment or variant.identity:
+        inputs |= {"environment": dict(variant.environment), "identity": variant.identity}
+    return inputs
 
 
 def executable(target: Platform | None) -> str:
@@ -160,27 +168,6 @@ def has_layouts(tree: GoTree) -> bool:
     return '"randlayout"' in source
 
 
-def relink(shell: proc.Shell, go: Go, binary: TestBinary, seed: int, folder: Path, jobs: int) -> TestBinary:
-    """``binary`` with its functions laid out by ``seed``, in ``folder``. Only linking is done again: what is
-    compiled comes from the build cache."""
-    path = folder / binary.path.name
-    folder.mkdir(parents=True)
-    flags = (*FLAGS, f"-ldflags=-randlayout={seed}")
-    result = shell.run(
-        f"relink-{binary.side}-{binary.package.replace('/', '_')}",
-        go.command("test", "-c", f"-p={jobs}", *flags, "-o", path, f"./{binary.package}"),
-        env=go.env(),
-        cwd=binary.goroot / "src",
-        timeout=COMPILE_TIMEOUT,
-    )
-    if not result.ok or not path.is_file():
-        raise HostError(
-            f"the tests of {binary.package} could not be linked again:\n{result.tail}",
-            hint=f"the log is {result.log}; layout: fixed in matrix.yml does without",
-        )
-    return dataclasses.replace(binary, path=path, sha256="", layout_seed=seed)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Baseline:
     """The baseline's test binaries, the tree they were built from, and the test files left out. A package
@@ -197,6 +184,7 @@ def compile_baseline(
     changed: Sequence[str],
     packages: Sequence[str],
     target: Platform | None = None,
+    variant: Variant = PLAIN,
 ) -> Baseline:
     """The baseline's code with as many of the series' test files as compile there.
 
@@ -207,13 +195,15 @@ def compile_baseline(
     inputs: dict[str, Any] = {"base": builder.base.digest, "tests": tests, "packages": list(packages)}
     inputs["charged"] = blame.CHARGED
     inputs |= {"target": str(target)} if target else {}
+    inputs |= {"environment": dict(variant.environment)} if variant.environment else {}
+    compile_ = functools.partial(_compile_overlaid, builder, patched, changed, target=target, variant=variant)
 
     def resolve(_: Path) -> Mapping[str, Any]:
-        return {"dropped": _resolve(builder, patched, changed, packages, target)}
+        return {"dropped": _resolve(builder, patched, changed, packages, compile_)}
 
     entry = builder.store.fill("overlays", inputs, resolve)
     dropped: dict[str, str] = dict(entry.meta["dropped"])
-    laid, binaries = _compile_overlaid(builder, patched, changed, packages, dropped, target)
+    laid, binaries = compile_(packages, dropped)
     files = tuple(Dropped(file=name, reason=why) for name, why in sorted(dropped.items()))
     return Baseline(tree=laid, binaries=binaries, dropped=files)
 
@@ -224,7 +214,9 @@ def _compile_overlaid(
     changed: Sequence[str],
     packages: Sequence[str],
     dropped: Mapping[str, str],
+    *,
     target: Platform | None,
+    variant: Variant,
 ) -> tuple[GoTree, dict[str, TestBinary]]:
     laid = trees.overlaid(builder.store, builder.base, patched, changed, sorted(dropped))
     go = builder.go(laid.root, builder.base.digest)
@@ -234,7 +226,7 @@ def _compile_overlaid(
         if not any(map(is_test_file, _go_files(laid, package))):
             continue
         try:
-            binaries[package] = compile_one(builder, go, laid, "base", package, tools, target)
+            binaries[package] = compile_one(builder, go, laid, "base", package, tools, target, variant)
         except TestBuildError as error:
             if not error.untested:
                 raise
@@ -252,7 +244,7 @@ def _resolve(
     patched: GoTree,
     changed: Sequence[str],
     packages: Sequence[str],
-    target: Platform | None,
+    compile_: Callable[[Sequence[str], Mapping[str, str]], object],
 ) -> dict[str, str]:
     """The test files that must be left out, by the compiler's word, with its reason."""
     affected = [package for package in packages if package in changed_packages(filter(is_test_file, changed))]
@@ -266,7 +258,7 @@ def _resolve(
     }
     while True:
         try:
-            _compile_overlaid(builder, patched, changed, affected, dropped, target)
+            compile_(affected, dropped)
             return dropped
         except TestBuildError as error:
             found = _culprits(error, changed, dropped)
@@ -302,13 +294,14 @@ def compile_patched(
     tools: str,
     packages: Sequence[str],
     target: Platform | None = None,
+    variant: Variant = PLAIN,
 ) -> dict[str, TestBinary]:
     """The patched side's test binaries; none for a package whose tests or code are all for other platforms.
     PatchError with the compiler's lines when one does not compile."""
     binaries = {}
     for package in packages:
         try:
-            binaries[package] = compile_one(builder, go, patched, "patched", package, tools, target)
+            binaries[package] = compile_one(builder, go, patched, "patched", package, tools, target, variant)
         except TestBuildError as error:
             if error.excluded or (error.untested and any(map(is_test_file, _go_files(patched, package)))):
                 continue

@@ -33,6 +33,7 @@ def targets(
     sides: Any = SimpleNamespace(
         binaries={"base": dict.fromkeys(base, Path("x")), "patched": dict.fromkeys(patched, Path("x"))},
         go={"base": None, "patched": None},
+        left_out={"fresh": {"BenchmarkA": "src/fresh/a_test.go: line 3: undefined: a"}},
     )
     return measuring._targets(context, HERE, sides, wanted), records, notes
 
@@ -42,6 +43,7 @@ def test_a_benchmark_of_a_package_that_the_baseline_lacks_is_new(monkeypatch: py
     found, records, _ = targets(monkeypatch, ["net"], ["net", "fresh"], wanted)
     assert found == [Target("net", "BenchmarkA")]
     assert [(one.package, one.side, one.state) for one in records] == [("fresh", "base", "new")]
+    assert "(src/fresh/a_test.go: line 3: undefined: a)" in records[0].reason
 
 
 def test_a_package_for_other_platforms_is_said_and_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:

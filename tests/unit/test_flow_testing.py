@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from pipeline import proc, values
+from pipeline.flow import batches as batches_room
 from pipeline.flow import testing
-from pipeline.flow.testing import Batch
+from pipeline.flow.sides import Batch
 from pipeline.gates import tests as test_gate
 from pipeline.gates import variants
-from pipeline.patch import touched
 from pipeline.patch.reach import Reach
 from pipeline.plan import plan as room
 from pipeline.plan.plan import Plan, Request, make
@@ -25,6 +25,7 @@ from pipeline.values import Cell, Platform, Variant
 
 ROOT = Path(__file__).resolve().parents[2]
 LINUX = Platform(goos="linux", goarch="amd64")
+HERE = Cell(id="here", platform=LINUX, native=True)
 REACH = Reach(
     platform=LINUX,
     packages=("internal/poll", "runtime"),
@@ -47,21 +48,23 @@ def told(batches: list[Batch]) -> dict[str, tuple[str, object, bool, bool]]:
 @pytest.mark.parametrize("profile", ["quick", "standard"])
 def test_the_series_list(monkeypatch: pytest.MonkeyPatch, profile: str) -> None:
     named = plan(monkeypatch, profile, {"os": ("TestX",)})
-    assert told(list(testing.batches(named, REACH, {"net": {"TestNew": "added"}}))) == {
+    assert told(list(batches_room.plain(named, HERE, REACH, {"net": {"TestNew": "added"}}))) == {
         "os": ("the tests that the series lists", ("TestX",), False, True)
     }
-    assert testing.packages(named, REACH) == {"os"}
+    assert batches_room.packages(named, REACH) == {"os"}
 
 
 def test_whole_packages_those_named_and_those_changed(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = told(list(testing.batches(plan(monkeypatch, "rigorous", {"os": ("TestX",)}), REACH, {})))
+    found = told(list(batches_room.plain(plan(monkeypatch, "rigorous", {"os": ("TestX",)}), HERE, REACH, {})))
     assert found.keys() == {"os", "internal/poll", "net", "runtime"}
     assert set(found.values()) == {("the whole package", None, False, False)}
 
 
 def test_a_series_that_names_none(monkeypatch: pytest.MonkeyPatch) -> None:
     unnamed = plan(monkeypatch, "quick", {})
-    batches = list(testing.batches(unnamed, REACH, {"net": {"TestNew": "added", "TestOld": "altered"}}))
+    batches = list(
+        batches_room.plain(unnamed, HERE, REACH, {"net": {"TestNew": "added", "TestOld": "altered"}})
+    )
     whole = ("the whole package, -short", None, True, True)
     assert told(batches) == {
         "internal/poll": whole,
@@ -89,7 +92,6 @@ class Gate:
 
         monkeypatch.setattr(test_gate, "list_functions", lambda _shell, binary, *_: (f"Test_{binary}",))
         monkeypatch.setattr(test_gate, "check", check)
-        monkeypatch.setattr(touched, "tests_of_series", lambda *_: {})
         found = plan(monkeypatch, "quick", {"net": ("Test_net",), "internal/syscall/windows": ("TestFile",)})
         self.context: Any = SimpleNamespace(
             plan=found,
@@ -99,19 +101,29 @@ class Gate:
             store=None,
             finished=lambda _: False,
             stage=lambda _: contextlib.nullcontext(),
+            stage_of=lambda _, name: name,
         )
-        one: Any = SimpleNamespace(root=Path(), digest="d")
+        programs = {"base": base, "patched": patched}
+
+        def batch(one: Batch) -> Batch:
+            found: Any = {side: one.package for side, names in programs.items() if one.package in names}
+            none = "" if found else "it has no tests on this platform"
+            return dataclasses.replace(one, programs=found, skipped=none)
+
         self.sides: Any = SimpleNamespace(
-            binaries={"base": {name: name for name in base}, "patched": {name: name for name in patched}},
+            cell=HERE,
+            batches=[batch(one) for one in batches_room.plain(found, HERE, REACH, {})],
+            binaries=programs,
             go={"base": None, "patched": None},
-            base=one,
-            patched=SimpleNamespace(tree=one, changed=()),
-            trees={"base": one, "patched": one},
+            trees={"base": "d", "patched": "d"},
+            own={},
         )
 
     def run(self) -> dict[str, str]:
-        builder: Any = None
-        testing.run(self.context, builder, Cell(id="here", platform=LINUX, native=True), self.sides, REACH)
+        self.sides.binaries = {
+            side: {name: name for name in names} for side, names in self.sides.binaries.items()
+        }
+        testing.run(self.context, self.sides)
         return {one.package: one.skipped for one in self.records if isinstance(one, Chosen)}
 
 
@@ -131,14 +143,40 @@ def test_where_the_baseline_has_no_binary_all_is_new(monkeypatch: pytest.MonkeyP
 
 def test_another_build_of_a_whole_package_is_short_and_has_its_own_name() -> None:
     whole = Batch(
-        package="net", scope="the whole package", names=None, short=False, budget=1, variant=variants.WHOLE
+        package="net",
+        scope="the whole package",
+        names=None,
+        short=False,
+        budget=1,
+        variant=variants.whole(HERE),
     )
-    race = testing._in_build(whole, Variant(name="race", flags=("-race",)))
+    race = batches_room.in_build(whole, Variant(name="race", flags=("-race",)))
     assert (race.label, race.scope, race.short) == ("net (race)", "the whole package, -short", True)
     assert not race.variant.trimmed
     listed = Batch(package="net", scope="listed", names=("TestA",), short=False, budget=1)
-    assert not testing._in_build(listed, variants.LOCK_RANKING).short
+    assert not batches_room.in_build(listed, variants.LOCK_RANKING).short
     assert listed.label == "net"
+
+
+def test_a_cells_own_build_goes_into_every_other() -> None:
+    v3 = dataclasses.replace(HERE, build={"GOAMD64": "v3", "GOEXPERIMENT": "arenas"}, test_timeout=7)
+    listed = Batch(
+        package="runtime", scope="listed", names=("TestA",), short=False, budget=1, variant=variants.plain(v3)
+    )
+    ranked = batches_room.in_build(listed, variants.LOCK_RANKING)
+    assert ranked.variant.environment == {"GOAMD64": "v3", "GOEXPERIMENT": "arenas,staticlockranking"}
+
+
+def test_a_cells_own_time_limit_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = plan(monkeypatch, "quick", {"os": ("TestX",)})
+    (batch,) = batches_room.plain(found, dataclasses.replace(HERE, test_timeout=7), REACH, {})
+    assert batch.budget == 14
+
+
+def test_on_another_machine_no_test_looks_for_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = plan(monkeypatch, "rigorous", {"os": ("TestX",)})
+    elsewhere = batches_room.plain(found, HERE, REACH, {}, here=False)
+    assert {one.variant.trimmed for one in elsewhere} == {True}
 
 
 def test_which_packages_can_change_the_order_of_locks() -> None:

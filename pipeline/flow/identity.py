@@ -1,0 +1,65 @@
+"""What runs is what was built: every program of a cell is looked at before it is run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipeline.errors import HostError
+from pipeline.flow.context import Context
+from pipeline.flow.measuring import relinked
+from pipeline.flow.sides import Sides
+from pipeline.records import ProgramRan
+from pipeline.store import file_sha256, remove_tree
+from pipeline.toolchain import stamp
+from pipeline.values import SIDES, TestBinary
+
+
+def check(context: Context, sides: Sides, *, again: bool = False) -> None:
+    """Record the sha256 and stamp of every program; HostError for one that is not what was built. With
+    ``again`` they are linked once more here, and must come out the same: so will the rounds' layouts."""
+    folder = context.folder / ".again"
+    try:
+        for one in _programs(sides):
+            found = stamp.read(one.path)
+            plain = again and one == sides.binaries[one.side].get(one.package)
+            linked = ""
+            if plain:
+                program = relinked(context, sides, one.side, one.package, 0, folder / one.side / one.package)
+                linked = file_sha256(program.path)
+            record = ProgramRan(
+                cell=sides.cell.id,
+                side=one.side,
+                package=one.package,
+                variant=one.variant,
+                sha256=file_sha256(one.path),
+                commit=found.commit if found else "",
+                series=found.series if found else "",
+                tree=found.tree if found else "",
+                relinked=linked,
+            )
+            context.ledger.append(record)
+            if record.sha256 != one.sha256 or found != sides.stamps[one.side]:
+                raise HostError(
+                    f"the {one.side} test binary of {one.package} is not the one that was built: sha256 "
+                    f"{record.sha256}, and not {one.sha256}",
+                    hint="it was changed on its way here or in the store: ./inv clean, or download it again",
+                )
+            if linked and linked != one.sha256:
+                raise HostError(
+                    f"linked again on this machine, the {one.side} test binary of {one.package} is another "
+                    "program",
+                    meaning=f"sha256 {linked}, and not {one.sha256}: its rounds would measure something else",
+                )
+    finally:
+        if folder.exists():
+            remove_tree(folder)
+
+
+def _programs(sides: Sides) -> Iterator[TestBinary]:
+    """Every program once."""
+    seen = set()
+    plain = [one for side in SIDES for one in sides.binaries[side].values()]
+    for one in (*plain, *(one for batch in sides.batches for one in batch.programs.values())):
+        if one.path not in seen:
+            seen.add(one.path)
+            yield one

@@ -1,0 +1,199 @@
+"""Building all that a cell runs, before anything of it runs. Where it runs nothing has to be compiled."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import parallel
+from pipeline.bench.measure import Binaries
+from pipeline.flow import batches as room
+from pipeline.flow.building import Maker
+from pipeline.flow.context import Context
+from pipeline.flow.sides import Sides
+from pipeline.gates import variants
+from pipeline.gates.results import Own
+from pipeline.patch import touched
+from pipeline.patch.reach import Reach, changed_packages
+from pipeline.records import OverlayDropped, ProgramBuilt, Side
+from pipeline.toolchain import programs, testbin
+from pipeline.toolchain.build import Builder
+from pipeline.toolchain.programs import Origin
+from pipeline.toolchain.stamp import Stamp
+from pipeline.toolchain.testbin import Baseline
+from pipeline.toolchain.trees import PatchedTree
+from pipeline.values import SIDES, Cell, Kit, Platform, TestBinary, Toolchain
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """What a run has built before its cells: see the stages that make them."""
+
+    builder: Builder
+    patched: PatchedTree
+    toolchain: Toolchain
+
+
+def prepare(context: Context, build: Build, cell: Cell, reach: Reach, *, here: bool = True) -> Sides:
+    """Build both sides of ``cell``. ``here`` is that it runs on this machine, where the trees stay.
+
+    PatchError when a side does not compile.
+    """
+    with context.stage(context.stage_of(cell, "test binaries")):
+        return _Cell(context=context, build=build, cell=cell, reach=reach, here=here).sides()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Cell:
+    context: Context
+    build: Build
+    cell: Cell
+    reach: Reach
+    here: bool
+
+    @property
+    def target(self) -> Platform | None:
+        """None for this host: its binaries are those that it compiles without being asked for itself."""
+        return None if self.cell.platform == self.build.builder.host else self.cell.platform
+
+    def sides(self) -> Sides:
+        series, patched, builder = self.context.plan.series, self.build.patched, self.build.builder
+        own = _own(builder, patched)
+        plain = list(room.plain(self.context.plan, self.cell, self.reach, own, here=self.here))
+        # Where the series names no benchmarks, those to choose from are in the changed packages.
+        measured = {*series.benchmarks, *self.cell.benchmarks} or {*self.reach.tested}
+        origins, old, new = self._compiled(sorted({*(one.package for one in plain), *measured}))
+        stamps = {side: self._stamp(origins[side].tree.digest) for side in SIDES}
+        kits, binaries = self._linked(origins, {"base": old.binaries, "patched": new}, stamps)
+        maker = Maker(
+            shell=self.context.shell,
+            plan=self.context.plan,
+            cell=self.cell,
+            reach=self.reach,
+            origins=origins,
+            stamps=stamps,
+            binaries=binaries,
+            asked={one.package for one in plain},
+        )
+        sides = Sides(
+            cell=self.cell,
+            go={side: origins[side].go for side in SIDES},
+            trees={side: origins[side].tree.digest for side in SIDES},
+            binaries=binaries,
+            kits=kits,
+            stamps=stamps,
+            layouts=testbin.has_layouts(patched.tree),
+            batches=tuple(maker.batches(plain)),
+            own=own,
+            tested=self.reach.tested,
+            touched=touched.of_series(builder.base.root, patched.tree.root, patched.changed),
+            left_out=_left_out(old, patched),
+        )
+        self._record(sides)
+        return sides
+
+    def _linked(
+        self, origins: Mapping[Side, Origin], compiled: Binaries, stamps: Mapping[Side, Stamp]
+    ) -> tuple[dict[Side, dict[str, Kit]], dict[Side, dict[str, TestBinary]]]:
+        """The kits of what was compiled, and its programs with their stamps."""
+        kits: dict[Side, dict[str, Kit]] = {"base": {}, "patched": {}}
+        binaries: dict[Side, dict[str, TestBinary]] = {"base": {}, "patched": {}}
+
+        def one(binary: TestBinary) -> tuple[Kit, TestBinary]:
+            origin = origins[binary.side]
+            made_of = programs.kit(origin, binary)
+            return made_of, programs.stamped(origin, binary, made_of, stamps[binary.side])
+
+        def each(found: tuple[Kit, TestBinary]) -> None:
+            made_of, binary = found
+            self.context.progress.step(f"{binary.package}, {binary.side}")
+            kits[binary.side][binary.package] = made_of
+            binaries[binary.side][binary.package] = binary
+
+        todo = [binary for side in SIDES for binary in compiled[side].values()]
+        parallel.run(self.context.jobs, one, todo, each)
+        return kits, binaries
+
+    def _compiled(
+        self, packages: Sequence[str]
+    ) -> tuple[dict[Side, Origin], Baseline, dict[str, TestBinary]]:
+        """What both sides' test binaries are compiled from, and the binaries as the go command makes them."""
+        builder, patched = self.build.builder, self.build.patched
+        # A compiler that the series changed must compile the patched side; the release's gives the same
+        # code otherwise, and its build cache is warm.
+        changed = self.build.toolchain.own_tools
+        tools = self.build.toolchain.digest if changed else builder.base.digest
+        # In the toolchain's own tree: seen from another GOROOT, src/os is a package called std/os.
+        tree = dataclasses.replace(patched.tree, root=self.build.toolchain.root) if changed else patched.tree
+        go, like = builder.go(tree.root, tools), (self.target, variants.plain(self.cell))
+        new = testbin.compile_patched(builder, go, tree, tools, packages, *like)
+        for package in (one for one in packages if one not in new):
+            self.context.progress.note(f"  {package} is skipped: it has no tests for {self.cell.platform}")
+        old = testbin.compile_baseline(builder, patched.tree, patched.changed, list(new), *like)
+        for one in old.dropped:
+            self.context.ledger.append(OverlayDropped(file=one.file, reason=one.reason))
+        base = builder.base.digest
+        origin = functools.partial(
+            Origin, builder=builder, target=self.target, variant=variants.plain(self.cell)
+        )
+        origins: dict[Side, Origin] = {
+            "base": origin(go=builder.go(old.tree.root, base), tree=old.tree, side="base", tools=base),
+            "patched": origin(go=go, tree=tree, side="patched", tools=tools),
+        }
+        return origins, old, new
+
+    def _stamp(self, tree: str) -> Stamp:
+        return Stamp(commit=self.context.commit, series=self.context.plan.series.digest, tree=tree)
+
+    def _record(self, sides: Sides) -> None:
+        found = {
+            (one.side, one.package, one.variant): one
+            for one in (
+                *(one for side in SIDES for one in sides.binaries[side].values()),
+                *(one for batch in sides.batches for one in batch.programs.values()),
+            )
+        }
+        for one in found.values():
+            self.context.ledger.append(
+                ProgramBuilt(
+                    cell=self.cell.id,
+                    side=one.side,
+                    package=one.package,
+                    variant=one.variant,
+                    sha256=one.sha256,
+                    compiled=one.compiled,
+                    **dataclasses.asdict(sides.stamps[one.side]),
+                )
+            )
+
+
+def _own(builder: Builder, patched: PatchedTree) -> dict[str, dict[str, Own]]:
+    """The tests that the series adds or alters, by package."""
+    found = touched.tests_of_series(builder.base.root, patched.tree.root, patched.changed)
+    own: dict[str, dict[str, Own]] = {}
+    for package, one in found.items():
+        names: dict[str, Own] = dict.fromkeys(one.added, "added")
+        names |= dict.fromkeys(one.altered, "altered")
+        if names:
+            own[package] = names
+    return own
+
+
+def _left_out(old: Baseline, patched: PatchedTree) -> dict[str, dict[str, str]]:
+    """The benchmarks in test files that do not compile on the baseline, and why, by package."""
+    found: dict[str, dict[str, str]] = {}
+    for one in old.dropped:
+        names = touched.benchmarks("", _text(patched.tree.root / one.file)).added
+        for package in changed_packages([one.file]):
+            found.setdefault(package, {}).update(dict.fromkeys(names, f"{one.file}: {one.reason}"))
+    return found
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:  # the series removes it
+        return ""

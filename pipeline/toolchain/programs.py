@@ -1,0 +1,95 @@
+"""Test binaries as they are run: what the go command made, linked again with a stamp, and the kits by which
+rounds get layouts of their own."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import blame
+from pipeline.errors import HostError
+from pipeline.golang import Go
+from pipeline.records import Side
+from pipeline.store import file_sha256
+from pipeline.toolchain import linking, testbin
+from pipeline.toolchain.build import Builder
+from pipeline.toolchain.linking import Linker
+from pipeline.toolchain.stamp import Stamp
+from pipeline.values import GoTree, Kit, Platform, TestBinary, Variant
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """What one side's test binaries are compiled from, by what, and for which platform (None: this host) in
+    which build. ``tools`` is the digest of what compiles them."""
+
+    builder: Builder
+    go: Go
+    tree: GoTree
+    side: Side
+    tools: str
+    target: Platform | None = None
+    variant: Variant = testbin.PLAIN
+
+    @property
+    def linker(self) -> Linker:
+        """The linker of these tools."""
+        return Linker(
+            shell=self.builder.shell,
+            go=self.go,
+            host=self.builder.host,
+            target=self.target,
+            build=self.variant.environment,
+        )
+
+
+def kit(origin: Origin, binary: TestBinary) -> Kit:
+    """What ``binary`` is linked from, proven to give its bits. HostError when it does not."""
+    builder, variant, package = origin.builder, origin.variant, binary.package
+
+    def capture(folder: Path) -> Mapping[str, Any]:
+        flags = (*(testbin.FLAGS if variant.trimmed else ()), *variant.flags)
+        scratch = folder / "again"
+        result = builder.shell.run(
+            f"kit-{origin.side}-{package.replace('/', '_')}",
+            origin.go.command(
+                "test", "-c", "-x", f"-p={builder.jobs}", *flags, "-o", scratch, f"./{package}"
+            ),
+            env=origin.go.env(origin.target, extra=variant.environment),
+            cwd=origin.tree.root / "src",
+            timeout=testbin.COMPILE_TIMEOUT,
+        )
+        if not result.ok:
+            if cause := blame.host_fault(result):
+                raise blame.stopped(f"linking {package}'s tests", cause, result.log)
+            raise HostError(
+                f"the tests of {package} compiled, and then did not:\n{result.tail}",
+                hint=f"the log is {result.log}",
+            )
+        scratch.unlink()
+        return linking.captured(result.stdout, binary.path, origin.linker, folder)
+
+    inputs = testbin.key(origin.tree, package, origin.tools, origin.target, variant)
+    entry = builder.store.fill("linkkits", {**inputs, "form": 1}, capture)
+    return linking.read(entry.meta, entry.path)
+
+
+def stamped(origin: Origin, binary: TestBinary, made_of: Kit, mark: Stamp) -> TestBinary:
+    """``binary`` with a stamp."""
+    inputs = {"binary": binary.sha256, "stamp": dataclasses.asdict(mark)}
+
+    def build(folder: Path) -> Mapping[str, Any]:
+        program = folder / made_of.program
+        linking.link(origin.linker, f"stamp-{origin.side}-{made_of.program}", made_of, mark, 0, program)
+        return {"sha256": file_sha256(program)}
+
+    entry = origin.builder.store.fill("programs", inputs, build)
+    return dataclasses.replace(
+        binary,
+        path=entry.path / made_of.program,
+        sha256=str(entry.meta["sha256"]),
+        compiled=binary.sha256,
+    )
