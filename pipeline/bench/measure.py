@@ -150,6 +150,12 @@ def _restore(setup: Setup, history: Sequence[Record]) -> _State:
     return state
 
 
+def check_file(file: Path, last: PairMeasured) -> None:
+    """UsageError for a benchmark file that is not, to the byte, what it was after the last pair."""
+    if file.stat().st_size != last.size or file_sha256(file) != last.sha256:
+        raise UsageError(f"{file} is not what was measured: it was changed after it was written")
+
+
 def restore_file(file: Path, cell: str, history: Sequence[Record]) -> None:
     """Cut off what was half-written when a run was killed. UsageError when the rest is not what was measured,
     by the last pair's record."""

@@ -60,7 +60,7 @@ class Runner:
             return self._run(binary, go, benchmark)
 
     def _run(self, binary: TestBinary, go: Go, benchmark: str) -> Sample:
-        limit = self.profile.benchmark_timeout
+        limit = self.cell.benchmark_timeout or self.profile.benchmark_timeout
         result = self.shell.run(
             f"bench-{binary.side}-{binary.package.replace('/', '_')}-{benchmark}",
             [
@@ -71,7 +71,14 @@ class Runner:
                 "-test.benchmem",
                 "-test.count=1",
             ],
-            env=go.env(extra={"GOROOT": str(binary.goroot), **self.cell.parameters}),
+            env=go.env(
+                extra={
+                    "GOROOT": str(binary.goroot),
+                    **self.cell.build,
+                    **self.cell.environment,
+                    **self.cell.parameters,
+                }
+            ),
             cwd=binary.cwd,
             # Not -test.timeout: testing stops its alarm before it runs benchmarks.
             timeout=limit,
@@ -79,7 +86,8 @@ class Runner:
         return _sample(result, binary, limit, self._conditions(binary))
 
     def _conditions(self, binary: TestBinary) -> dict[str, str]:
-        keys = {name.lower(): value for name, value in sorted(self.cell.parameters.items())}
+        given = {**self.cell.build, **self.cell.environment, **self.cell.parameters}
+        keys = {name.lower().replace("_", "-"): value for name, value in sorted(given.items())}
         if self.cell.pin and CAN_PIN:
             keys["pin"] = ",".join(map(str, self.cell.pin))
         keys["benchtime"] = self.profile.benchtime

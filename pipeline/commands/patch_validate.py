@@ -64,7 +64,7 @@ def _run(options: Options, console: Console) -> ExitCode:
     where, resumed = open_folder(options.request.root, options.out, plan, resume=options.resume)
     with only_run(where):
         report = _run_in(where, resumed, plan, options, console)
-    _show(report, where, options)
+    show(report, where, options.request.root, json_=options.json)
     return ExitCode(report.exit_code)
 
 
@@ -108,7 +108,18 @@ def _run_id(ledger: Ledger) -> str:
 
 def _started(context: Context, request: Request) -> RunStarted:
     plan = context.plan
-    words = [
+    return RunStarted(
+        run_id=context.run_id,
+        plan_digest=plan.digest,
+        plan=plan.as_json(),
+        command=shlex.join(words(plan, request)) + _piped(context, request.root),
+        environment=environment.describe(request.root),
+    )
+
+
+def words(plan: Plan, request: Request) -> list[str]:
+    """The command line that does the same again."""
+    return [
         "./inv",
         "patch-validate",
         *plan.origin.options,
@@ -117,13 +128,6 @@ def _started(context: Context, request: Request) -> RunStarted:
         *(f"--cells={cell}" for cell in request.cells),
         *([f"--allow={','.join(plan.allowed)}"] if plan.allowed else []),
     ]
-    return RunStarted(
-        run_id=context.run_id,
-        plan_digest=plan.digest,
-        plan=plan.as_json(),
-        command=shlex.join(words) + _piped(context, request.root),
-        environment=environment.describe(request.root),
-    )
 
 
 def _piped(context: Context, root: Path) -> str:
@@ -161,12 +165,12 @@ def _end(context: Context, started: float, failure: str, code: ExitCode) -> None
     context.ledger.append(RunEnded(seconds=seconds, failure=failure, failure_code=int(code)))
 
 
-def _show(report: RunReport, where: Path, options: Options) -> None:
-    shown = _shortest(where, options.request.root)
-    if options.json:
+def show(report: RunReport, where: Path, root: Path, *, json_: bool) -> None:
+    """Print what a run came to, as text or as report.json."""
+    if json_:
         sys.stdout.write(json.dumps(model.as_json(report), indent=2, ensure_ascii=False) + "\n")
     else:
-        sys.stdout.write("\n" + text.render(report, shown) + "\n")
+        sys.stdout.write("\n" + text.render(report, _shortest(where, root)) + "\n")
 
 
 def _shortest(where: Path, root: Path) -> str:

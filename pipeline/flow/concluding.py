@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pipeline.flow.context import Context
 from pipeline.flow.reaching import Reached
 from pipeline.records import BenchmarkLost, CellEnded, Exercise, GateResult, PairMeasured, SameBits
@@ -11,19 +13,29 @@ from pipeline.values import Cell
 _DIGITS = 16
 
 
-def conclude(context: Context, reached: Reached) -> None:
-    """Say of every cell how far it was exercised."""
-    for cell in context.plan.cells:
-        level, reason = _level(context, cell, reached)
-        context.ledger.append(
-            CellEnded(
-                cell=cell.id,
-                goos=cell.platform.goos,
-                goarch=cell.platform.goarch,
-                exercise=level,
-                reason=reason,
-            )
+def conclude(context: Context, reached: Reached, cells: Sequence[Cell] | None = None) -> None:
+    """Say of every cell, or of ``cells``, how far it was exercised."""
+    for cell in context.plan.cells if cells is None else cells:
+        _record(context, cell, *_level(context, cell, reached))
+
+
+def conclude_ran(context: Context, cell: Cell) -> None:
+    """Say the same of a cell on a machine of its own, which knows that the series reaches it."""
+    ran = _ran(context, cell)
+    level: Exercise = "measured" if ran else "compiled"
+    _record(context, cell, level, ran or "no test or benchmark of the series ran on this host")
+
+
+def _record(context: Context, cell: Cell, level: Exercise, reason: str) -> None:
+    context.ledger.append(
+        CellEnded(
+            cell=cell.id,
+            goos=cell.platform.goos,
+            goarch=cell.platform.goarch,
+            exercise=level,
+            reason=reason,
         )
+    )
 
 
 def _level(context: Context, cell: Cell, reached: Reached) -> tuple[Exercise, str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from pipeline.errors import HostError
 from pipeline.flow.context import Context
 from pipeline.flow.measuring import relinked
@@ -11,7 +9,6 @@ from pipeline.flow.sides import Sides
 from pipeline.records import ProgramRan
 from pipeline.store import file_sha256, remove_tree
 from pipeline.toolchain import stamp
-from pipeline.values import SIDES, TestBinary
 
 
 def check(context: Context, sides: Sides, *, again: bool = False) -> None:
@@ -19,7 +16,7 @@ def check(context: Context, sides: Sides, *, again: bool = False) -> None:
     ``again`` they are linked once more here, and must come out the same: so will the rounds' layouts."""
     folder = context.folder / ".again"
     try:
-        for one in _programs(sides):
+        for one in sides.programs():
             found = stamp.read(one.path)
             plain = again and one == sides.binaries[one.side].get(one.package)
             linked = ""
@@ -53,13 +50,3 @@ def check(context: Context, sides: Sides, *, again: bool = False) -> None:
     finally:
         if folder.exists():
             remove_tree(folder)
-
-
-def _programs(sides: Sides) -> Iterator[TestBinary]:
-    """Every program once."""
-    seen = set()
-    plain = [one for side in SIDES for one in sides.binaries[side].values()]
-    for one in (*plain, *(one for batch in sides.batches for one in batch.programs.values())):
-        if one.path not in seen:
-            seen.add(one.path)
-            yield one

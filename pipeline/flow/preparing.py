@@ -81,7 +81,7 @@ class _Cell:
         sides = Sides(
             cell=self.cell,
             go={side: origins[side].go for side in SIDES},
-            trees={side: origins[side].tree.digest for side in SIDES},
+            trees={side: origins[side].tree for side in SIDES},
             binaries=binaries,
             kits=kits,
             stamps=stamps,
@@ -91,6 +91,7 @@ class _Cell:
             tested=self.reach.tested,
             touched=touched.of_series(builder.base.root, patched.tree.root, patched.changed),
             left_out=_left_out(old, patched),
+            probe=programs.probe(origins["patched"], stamps["patched"]),
         )
         self._record(sides)
         return sides
@@ -149,14 +150,7 @@ class _Cell:
         return Stamp(commit=self.context.commit, series=self.context.plan.series.digest, tree=tree)
 
     def _record(self, sides: Sides) -> None:
-        found = {
-            (one.side, one.package, one.variant): one
-            for one in (
-                *(one for side in SIDES for one in sides.binaries[side].values()),
-                *(one for batch in sides.batches for one in batch.programs.values()),
-            )
-        }
-        for one in found.values():
+        for one in sides.programs():
             self.context.ledger.append(
                 ProgramBuilt(
                     cell=self.cell.id,

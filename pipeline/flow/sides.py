@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pipeline.bench.measure import Binaries
@@ -12,7 +12,7 @@ from pipeline.patch.touched import Touched
 from pipeline.records import GateResult, Side
 from pipeline.toolchain import testbin
 from pipeline.toolchain.stamp import Stamp
-from pipeline.values import Cell, Kit, TestBinary, Variant
+from pipeline.values import SIDES, Cell, GoTree, Kit, TestBinary, Variant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,15 +41,16 @@ class Batch:
 class Sides:
     """Both sides of ``cell``. ``binaries`` are by side and package, and ``kits`` what they are linked from,
     with ``stamps``; ``layouts`` is that the linker can lay functions out by a seed. ``go`` runs where the
-    cell is. ``trees`` are the digests of the trees that the tests read.
+    cell is. ``trees`` are those that the tests read.
 
     ``batches`` are the tests to run; ``own`` those that the series adds or alters, by package and name;
     ``tested`` the changed packages that have tests there, and ``touched`` their benchmarks that the series
-    adds or alters. ``left_out`` has the benchmarks that do not compile on the baseline, with the reason."""
+    adds or alters. ``left_out`` has the benchmarks that do not compile on the baseline, with the reason.
+    ``probe`` says what a program sees that is started there."""
 
     cell: Cell
     go: Mapping[Side, Go]
-    trees: Mapping[Side, str]
+    trees: Mapping[Side, GoTree]
     binaries: Binaries
     kits: Mapping[Side, Mapping[str, Kit]]
     stamps: Mapping[Side, Stamp]
@@ -59,3 +60,10 @@ class Sides:
     tested: tuple[str, ...]
     touched: Mapping[str, Touched]
     left_out: Mapping[str, Mapping[str, str]]
+    probe: TestBinary
+
+    def programs(self) -> Iterator[TestBinary]:
+        """Every program once, the plain ones first."""
+        plain = (one for side in SIDES for one in self.binaries[side].values())
+        others = (one for batch in self.batches for one in batch.programs.values())
+        yield from {one.path: one for one in (*plain, *others, self.probe)}.values()

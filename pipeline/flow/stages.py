@@ -18,6 +18,7 @@ from pipeline.flow import (
     proofs,
     reaching,
     samebits,
+    seeing,
     testing,
 )
 from pipeline.flow.context import Context
@@ -66,9 +67,10 @@ def through_gates(context: Context) -> Gated:
     return Gated(build=Build(builder=builder, patched=patched, toolchain=toolchain), reached=reached)
 
 
-def run_cell(context: Context, sides: Sides) -> None:
-    """Test and measure what was built for a cell."""
-    identity.check(context, sides)
+def run_cell(context: Context, sides: Sides, *, again: bool = False) -> None:
+    """Test and measure what was built for a cell; ``again`` is as in ``identity.check``."""
+    identity.check(context, sides, again=again)
+    seeing.record(context, sides)
     testing.run(context, sides)
     measuring.run(context, sides)
 

@@ -103,7 +103,7 @@ class _Gate:
             label=batch.label,
             # Where the baseline has no binary every test is new, and the baseline is asked for none.
             programs={"base": programs["patched"], **programs},
-            tree=self.sides.trees["base"],
+            tree=self.sides.trees["base"].digest,
             names=names,
             on_base=frozenset(listed.get("base", ())),
             own=self.sides.own.get(batch.package, {}),

@@ -47,8 +47,12 @@ from pipeline.records.measured import (
     Screened,
 )
 from pipeline.records.run import (
+    CellBundled,
     CellEnded,
+    CellReported,
+    CellStarted,
     CommandRan,
+    EnvironmentSeen,
     Exercise,
     InputForm,
     RunEnded,
@@ -64,9 +68,13 @@ __all__ = [
     "BenchmarkLost",
     "BenchmarkRetried",
     "BenchmarksChosen",
+    "CellBundled",
     "CellEnded",
     "CellReach",
+    "CellReported",
+    "CellStarted",
     "CommandRan",
+    "EnvironmentSeen",
     "Exercise",
     "GateResult",
     "GateStatus",
@@ -129,6 +137,10 @@ AnyRecord = Annotated[
     | MachineChecked
     | RoundEnded
     | CellEnded
+    | CellBundled
+    | CellStarted
+    | CellReported
+    | EnvironmentSeen
     | MapStarted
     | BaseTried
     | RunEnded,

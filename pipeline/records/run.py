@@ -67,6 +67,58 @@ class CommandRan(Record):
     log: str
 
 
+class CellBundled(Record):
+    """What a cell's own machine needs was built and packed: the ``files`` of its folder and their sizes in
+    bytes, and the ``sha256`` of what says what is in them."""
+
+    kind: Literal["bundled"] = "bundled"
+    cell: str
+    files: dict[str, int]
+    sha256: str
+
+
+class CellStarted(Record):
+    """The first record of a cell that runs on a machine of its own: the run that it belongs to, and
+    ``bundle``, the sha256 of what it was given."""
+
+    kind: Literal["cell-started"] = "cell-started"
+    cell: str
+    run_id: str
+    plan_digest: str
+    bundle: str
+    command: str
+    environment: dict[str, str]
+
+
+class CellReported(Record):
+    """The last record of such a cell. ``failure`` is the message that ended it early."""
+
+    kind: Literal["cell-reported"] = "cell-reported"
+    cell: str
+    seconds: float
+    failure: str = ""
+    failure_code: int = 0
+
+
+class EnvironmentSeen(Record):
+    """What a program saw that was started as the cell's benchmarks are: its ``variables``, and what the
+    runtime made of them. ``memory_limit`` is bytes, ``gc_percent`` -1 for off; ``stamp`` is what the program
+    read of itself with debug.ReadBuildInfo."""
+
+    kind: Literal["environment-seen"] = "environment-seen"
+    cell: str
+    version: str
+    goos: str
+    goarch: str
+    cpus: int
+    gomaxprocs: int
+    gc_percent: int
+    memory_limit: int
+    variables: dict[str, str]
+    build: dict[str, str]
+    stamp: dict[str, str]
+
+
 class CellEnded(Record):
     """How far a cell was exercised, with the reason in words."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.records import BenchmarkRetried, BenchmarksChosen, GateResult, SameBits, TestsChosen
 from pipeline.report.benchmarks import BenchmarkRow
+from pipeline.report.conditions import Conditions
 from pipeline.report.machine import MachineReport
 
 
@@ -14,7 +15,7 @@ class CellReport:
     """One cell: how far it was exercised, its gates and its benchmarks. ``choice`` is what was chosen to be
     measured, where the series names nothing; ``retried`` are processes that failed once; ``same_bits`` is
     the comparison of both sides' binaries, where no changed file is compiled; ``tests`` is what the test gate
-    ran."""
+    ran; ``conditions`` are what it ran under."""
 
     id: str
     goos: str
@@ -28,6 +29,7 @@ class CellReport:
     retried: tuple[BenchmarkRetried, ...] = ()
     same_bits: SameBits | None = None
     tests: tuple[TestsChosen, ...] = ()
+    conditions: Conditions | None = None
 
     @property
     def crashing(self) -> tuple[BenchmarkRetried, ...]:

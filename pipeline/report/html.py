@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import jinja2
 
 from pipeline.console import duration
-from pipeline.report import gates, markdown
+from pipeline.report import conditions, gates, markdown
 from pipeline.report.benchmarks import BenchmarkRow
 from pipeline.report.compiling import TITLES
 from pipeline.report.model import RunReport
@@ -47,6 +47,7 @@ def render(report: RunReport, tables: Mapping[str, str], logs: Sequence[str]) ->
         noise=markdown.noise,
         benchstat_p=markdown.benchstat_p,
         machine_lines=markdown.machine_lines,
+        condition_lines=lambda cell: conditions.lines(cell.conditions),
         unclean=markdown.unclean(report),
         groups=gates.groups,
         notable=gates.notable,

@@ -11,7 +11,7 @@ import jinja2
 
 from pipeline.console import duration
 from pipeline.records import HunkPlaced, PatchApplied
-from pipeline.report import gates
+from pipeline.report import conditions, gates
 from pipeline.report.benchmarks import BenchmarkRow, Center
 from pipeline.report.cell import CellReport
 from pipeline.report.compiling import TITLES
@@ -65,6 +65,7 @@ def _render(report: RunReport, tables: Mapping[str, str]) -> str:
         verdict=verdict,
         noise=noise,
         machine_lines=machine_lines,
+        condition_lines=lambda cell: conditions.lines(cell.conditions),
         moved=moved,
         unclean=unclean,
         percent=_percent,

@@ -32,7 +32,7 @@ from pipeline.records import (
     TestsChosen,
     ToolchainReady,
 )
-from pipeline.report import compiling, gates, machine, verdict
+from pipeline.report import compiling, conditions, gates, machine, verdict
 from pipeline.report.benchmarks import BenchmarkRow, rows
 from pipeline.report.cell import CellReport
 from pipeline.report.compiling import CompileReport
@@ -155,6 +155,7 @@ def _cell(
         same_bits=next((r for r in reversed(_of(records, SameBits)) if r.cell == name), None),
         retried=tuple(r for r in _of(records, BenchmarkRetried) if r.cell == name),
         tests=tuple({r.package: r for r in _of(records, TestsChosen) if r.cell == name}.values()),
+        conditions=conditions.build(name, records),
     )
 
 
@@ -258,6 +259,7 @@ def _cell_json(cell: CellReport) -> dict[str, Any]:
         "machine": _machine_json(cell.machine) if cell.machine else None,
         "retried": [one.model_dump(exclude={"kind", "cell"}) for one in cell.retried],
         "same_bits": cell.same_bits.model_dump(exclude={"kind", "cell"}) if cell.same_bits else None,
+        "conditions": conditions.as_json(cell.conditions),
         "choice": cell.choice.model_dump(exclude={"kind", "cell"}) if cell.choice else None,
     }
 

@@ -4,21 +4,25 @@ rounds get layouts of their own."""
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline import blame
-from pipeline.errors import HostError
+from pipeline.errors import HostError, PatchError
 from pipeline.golang import Go
 from pipeline.records import Side
 from pipeline.store import file_sha256
+from pipeline.suites import environment
 from pipeline.toolchain import linking, testbin
 from pipeline.toolchain.build import Builder
 from pipeline.toolchain.linking import Linker
 from pipeline.toolchain.stamp import Stamp
 from pipeline.values import GoTree, Kit, Platform, TestBinary, Variant
+
+_SOURCE = environment.SOURCE
+_PROBE = "gopatch/environment"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,16 +53,23 @@ class Origin:
 def kit(origin: Origin, binary: TestBinary) -> Kit:
     """What ``binary`` is linked from, proven to give its bits. HostError when it does not."""
     builder, variant, package = origin.builder, origin.variant, binary.package
+    flags = (*(testbin.FLAGS if variant.trimmed else ()), *variant.flags)
+    words = ("test", "-c", "-x", f"-p={builder.jobs}", *flags)
+    inputs = testbin.key(origin.tree, package, origin.tools, origin.target, variant)
+    return _kit(origin, binary, inputs, words, f"./{package}")
+
+
+def _kit(
+    origin: Origin, binary: TestBinary, inputs: Mapping[str, object], words: Sequence[str], what: str | Path
+) -> Kit:
+    builder, package = origin.builder, binary.package
 
     def capture(folder: Path) -> Mapping[str, Any]:
-        flags = (*(testbin.FLAGS if variant.trimmed else ()), *variant.flags)
         scratch = folder / "again"
         result = builder.shell.run(
             f"kit-{origin.side}-{package.replace('/', '_')}",
-            origin.go.command(
-                "test", "-c", "-x", f"-p={builder.jobs}", *flags, "-o", scratch, f"./{package}"
-            ),
-            env=origin.go.env(origin.target, extra=variant.environment),
+            origin.go.command(*words, "-o", scratch, what),
+            env=origin.go.env(origin.target, extra=origin.variant.environment),
             cwd=origin.tree.root / "src",
             timeout=testbin.COMPILE_TIMEOUT,
         )
@@ -72,9 +83,46 @@ def kit(origin: Origin, binary: TestBinary) -> Kit:
         scratch.unlink()
         return linking.captured(result.stdout, binary.path, origin.linker, folder)
 
-    inputs = testbin.key(origin.tree, package, origin.tools, origin.target, variant)
     entry = builder.store.fill("linkkits", {**inputs, "form": 1}, capture)
     return linking.read(entry.meta, entry.path)
+
+
+def probe(origin: Origin, mark: Stamp) -> TestBinary:
+    """The program that says what its environment is, with a stamp: ``suites/environment.go``."""
+    builder = origin.builder
+    name = f"environment{testbin.executable(origin.target)}"
+    words = ("build", *testbin.FLAGS, f"-p={builder.jobs}")
+    inputs = {
+        **testbin.key(origin.tree, _PROBE, origin.tools, origin.target, origin.variant),
+        "source": file_sha256(_SOURCE),
+    }
+
+    def build(folder: Path) -> Mapping[str, Any]:
+        result = builder.shell.run(
+            "environment",
+            origin.go.command(*words, "-o", folder / name, _SOURCE),
+            env=origin.go.env(origin.target, extra=origin.variant.environment),
+            cwd=origin.tree.root / "src",
+            timeout=testbin.COMPILE_TIMEOUT,
+        )
+        if not result.ok:
+            if cause := blame.host_fault(result):
+                raise blame.stopped("compiling environment.go", cause, result.log)
+            raise PatchError(
+                f"a small program does not compile with the series applied:\n{result.tail}",
+                hint=f"the log is {result.log}",
+            )
+        return {"sha256": file_sha256(folder / name)}
+
+    entry = builder.store.fill("helpers", inputs, build)
+    plain = TestBinary(
+        package=_PROBE,
+        side=origin.side,
+        path=entry.path / name,
+        sha256=str(entry.meta["sha256"]),
+        goroot=origin.tree.root,
+    )
+    return stamped(origin, plain, _kit(origin, plain, inputs, (*words, "-x"), _SOURCE), mark)
 
 
 def stamped(origin: Origin, binary: TestBinary, made_of: Kit, mark: Stamp) -> TestBinary:

@@ -115,7 +115,7 @@ class Gate:
             batches=[batch(one) for one in batches_room.plain(found, HERE, REACH, {})],
             binaries=programs,
             go={"base": None, "patched": None},
-            trees={"base": "d", "patched": "d"},
+            trees={"base": SimpleNamespace(digest="d")},
             own={},
         )
 

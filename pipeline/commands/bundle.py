@@ -1,0 +1,116 @@
+"""``bundle``: build on this machine what the cells' own machines run."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import secrets
+import shlex
+import sys
+import time
+from pathlib import Path
+
+from pipeline import git
+from pipeline.commands import entry, patch_validate
+from pipeline.console import Console
+from pipeline.errors import ExitCode, NothingToDoError, PipelineError, UsageError
+from pipeline.flow import environment, evidence, fleet
+from pipeline.flow.context import LEDGER, Context, only_run, shell_for
+from pipeline.ledger import Ledger
+from pipeline.plan import plan as plan_room
+from pipeline.plan.plan import Plan, Request
+from pipeline.records import CellBundled, RunEnded, RunStarted
+from pipeline.store import Store, default_root
+
+RUN = "run"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """The command line as given."""
+
+    request: Request
+    out: str = ""
+    jobs: int = 0
+    json: bool = False
+
+
+def main(options: Options) -> ExitCode:
+    """Build and pack; 0 when every bundle is there."""
+    console = Console(quiet=options.json)
+    return entry.guarded(console, lambda: _run(options, console))
+
+
+def _run(options: Options, console: Console) -> ExitCode:
+    entry.check_jobs(options.jobs)
+    plan = fleet.spread(plan_room.make(options.request))
+    for note in plan.origin.notes:
+        console.note(f"note: {note}")
+    out = Path(options.out or "build").absolute()
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"{out} exists and is not an empty folder", hint="choose another with --out")
+    folder = out / RUN
+    folder.mkdir(parents=True)
+    with only_run(folder):
+        packed = _bundle(plan, options, out, console)
+    _show(packed, plan, out, options)
+    return ExitCode.PASS
+
+
+def _bundle(plan: Plan, options: Options, out: Path, console: Console) -> list[CellBundled]:
+    ledger = Ledger(out / RUN / LEDGER)
+    commit = git.describe(options.request.root)
+    context = Context(
+        plan=plan,
+        folder=out / RUN,
+        run_id=f"{plan.series.name}-{secrets.token_hex(8)}",
+        ledger=ledger,
+        store=Store(default_root(), console.note),
+        shell=shell_for(out / RUN, ledger),
+        progress=console,
+        jobs=options.jobs or environment.cores(),
+        commit=commit,
+    )
+    ledger.append(
+        RunStarted(
+            run_id=context.run_id,
+            plan_digest=plan.digest,
+            plan=plan.as_json(),
+            command=shlex.join(patch_validate.words(plan, options.request)),
+            environment=environment.describe(options.request.root),
+        )
+    )
+    evidence.keep(context.folder, ledger, plan)
+    started = time.monotonic()
+    try:
+        context.store.prepare()
+        return fleet.bundle(context, out)
+    except (Exception, KeyboardInterrupt) as error:
+        known = entry.as_pipeline_error(error)
+        failure = known or PipelineError(f"a bug in gopatch: {error!r}")
+        code = known.exit_code if known else ExitCode.BUG
+        ledger.append(
+            RunEnded(
+                seconds=round(time.monotonic() - started, 3), failure=str(failure), failure_code=int(code)
+            )
+        )
+        raise
+
+
+def _show(packed: list[CellBundled], plan: Plan, out: Path, options: Options) -> None:
+    if options.json:
+        found = [one.model_dump(exclude={"kind"}) for one in packed]
+        sys.stdout.write(json.dumps({"run": str(out / RUN), "cells": found}, indent=2) + "\n")
+        return
+    lines = [
+        f"{one.cell:24} {sum(one.files.values()) / 1e6:7.1f} MB  {out / fleet.CELLS / one.cell}"
+        for one in packed
+    ]
+    without = [one.id for one in plan.cells if one.id not in {cell.cell for cell in packed}]
+    lines += [f"{name:24} has no bundle: see the run's ledger" for name in without]
+    sys.stdout.write("\n".join([*lines, f"the run so far: {out / RUN}"]) + "\n")
+    if not packed:
+        raise NothingToDoError(
+            "no cell has anything to run on a machine of its own",
+            hint="./inv merge makes the report of what was compiled",
+        )

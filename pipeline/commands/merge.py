@@ -1,0 +1,57 @@
+"""``merge``: the cells that ran on machines of their own, and the run that they belong to, as one run."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from pipeline.commands import entry, patch_validate
+from pipeline.console import Console
+from pipeline.errors import ExitCode, UsageError
+from pipeline.flow import folder, merging
+from pipeline.flow.context import only_run
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """The command line as given: ``run`` is the folder that ``bundle`` wrote, ``cells`` are those of
+    ``cell``, or folders of such folders."""
+
+    root: Path
+    run: str
+    cells: tuple[str, ...] = ()
+    out: str = ""
+    json: bool = False
+
+
+def main(options: Options) -> ExitCode:
+    """Merge and report; the exit code is the verdict's."""
+    console = Console(quiet=options.json)
+    return entry.guarded(console, lambda: _run(options, console))
+
+
+def _run(options: Options, console: Console) -> ExitCode:
+    out = Path(options.out or "build/report").absolute()
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"{out} exists and is not an empty folder", hint="choose another with --out")
+    out.mkdir(parents=True, exist_ok=True)
+    with only_run(out):
+        merged = merging.merge(Path(options.run), _folders(options.cells), out)
+        for cell, reason in merged.refused.items():
+            console.note(f"{cell}: {reason}")
+        report = folder.write(out, merged.ledger.records)
+    patch_validate.show(report, out, options.root, json_=options.json)
+    return ExitCode(report.exit_code)
+
+
+def _folders(given: tuple[str, ...]) -> list[Path]:
+    """The cells' folders. One that is none itself stands for those in it: a download of all artifacts."""
+    found: list[Path] = []
+    for text in given:
+        path = Path(text)
+        if not path.is_dir():
+            raise UsageError(f"{text} is no folder", hint="give the folders that ./inv cell wrote")
+        inside = sorted(one for one in path.iterdir() if one.is_dir() and not one.is_symlink())
+        own = (path / "ledger.jsonl").is_file()
+        found += [path] if own or not inside else inside
+    return found
