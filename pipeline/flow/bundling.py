@@ -26,6 +26,7 @@ from pipeline.flow.sides import Batch, Sides
 from pipeline.golang import Go
 from pipeline.plan.plan import Plan
 from pipeline.records import Side
+from pipeline.source.settings import Settings
 from pipeline.store import file_sha256
 from pipeline.toolchain import recipes
 from pipeline.values import SIDES, Kit, Platform, TestBinary
@@ -92,10 +93,12 @@ def pack(contents: Contents, folder: Path) -> dict[str, int]:
 
 
 def _without_contents(plan: Plan) -> Plan:
-    """The plan without the patches' bytes, which are in the trees by now."""
+    """The plan without the patches' bytes, which are in the trees by now, and without where Go is fetched
+    from: that is this machine's business."""
     patches = tuple(dataclasses.replace(one, content=b"") for one in plan.series.patches)
     series = dataclasses.replace(plan.series, patches=patches, root=Path())
-    return dataclasses.replace(plan, series=series, origin=dataclasses.replace(plan.origin, raw=b""))
+    origin = dataclasses.replace(plan.origin, raw=b"")
+    return dataclasses.replace(plan, series=series, origin=origin, sources=Settings())
 
 
 def _files(contents: Contents) -> Iterable[tuple[str, Path, str]]:

@@ -90,7 +90,9 @@ def merge(run: Path, cells: Sequence[Path], out: Path) -> Merged:
         try:
             name = _cell_of(folder, waiting)
         except _RefusedError as error:
-            refused[folder.name] = str(error)
+            # Its name is all that is left to say whose it is.
+            named = folder.name.removeprefix("cell-")
+            refused[named if named in waiting else folder.name] = str(error)
             continue
         if name in found:
             refused[name] = "two folders say that they are its results"
