@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
+from typing import TypedDict
+
 from invoke import Context, task
 
 # Imports of the pipeline stand inside the tasks: listing tasks must not pay for what they use.
@@ -14,10 +19,45 @@ SERIES = {
     "gerrit": "instead of --series: a change on Go's Gerrit, N or N/PATCHSET",
     "github": "instead of --series: a pull request, such as golang/go#N",
 }
+
+
+class Given(TypedDict):
+    """The same, by the names that a Request has for them."""
+
+    series: str | None
+    from_git: str | None
+    commits: str | None
+    gerrit: str | None
+    github: str | None
+
+
+_SERIES = {
+    "series": "series",
+    "from_git": "from_git",
+    "range": "commits",
+    "gerrit": "gerrit",
+    "github": "github",
+}
 ALLOW = {
     "allow": "rungs by which a patch may apply though they are not clean: whitespace, fuzz, 3-way, "
     "already-applied (such a patch is left out); repeat it or separate with commas",
 }
+
+
+def of_series(body: Callable[..., None]) -> Callable[..., None]:
+    """``body`` with the options that name a series before its own; it gets them as ``given``."""
+    own = inspect.signature(body)
+    context, _, *rest = own.parameters.values()
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    named = [inspect.Parameter(name, kind, default=None) for name in _SERIES]
+
+    @functools.wraps(body)
+    def run(context: Context, **options: object) -> None:
+        given = {key: options.pop(name, None) for name, key in _SERIES.items()}
+        body(context, given=given, **options)
+
+    run.__signature__ = own.replace(parameters=[context, *named, *rest])  # type: ignore[attr-defined]
+    return run
 
 
 @task(
@@ -36,13 +76,10 @@ ALLOW = {
         "json": "print report.json instead of text",
     },
 )
+@of_series
 def patch_validate(
     _context: Context,
-    series: str | None = None,
-    from_git: str | None = None,
-    range: str | None = None,
-    gerrit: str | None = None,
-    github: str | None = None,
+    given: Given,
     base: str | None = None,
     profile: str = "standard",
     cells: list[str] | None = None,
@@ -59,11 +96,7 @@ def patch_validate(
 
     request = Request(
         root=entry.project_root(__file__),
-        series=series,
-        from_git=from_git,
-        commits=range,
-        gerrit=gerrit,
-        github=github,
+        **given,
         base=base,
         profile=profile,
         cells=entry.split(cells or []),
@@ -86,13 +119,10 @@ def patch_validate(
         "json": "print the account as JSON",
     },
 )
+@of_series
 def patch_apply(
     _context: Context,
-    series: str | None = None,
-    from_git: str | None = None,
-    range: str | None = None,
-    gerrit: str | None = None,
-    github: str | None = None,
+    given: Given,
     base: str | None = None,
     allow: list[str] | None = None,
     out: str = "",
@@ -104,11 +134,7 @@ def patch_apply(
 
     request = Request(
         root=entry.project_root(__file__),
-        series=series,
-        from_git=from_git,
-        commits=range,
-        gerrit=gerrit,
-        github=github,
+        **given,
         base=base,
         allowed=entry.split(allow or []),
     )
@@ -123,13 +149,10 @@ def patch_apply(
         "json": "print the findings as JSON",
     },
 )
+@of_series
 def patch_lint(
     _context: Context,
-    series: str | None = None,
-    from_git: str | None = None,
-    range: str | None = None,
-    gerrit: str | None = None,
-    github: str | None = None,
+    given: Given,
     profile: str = "standard",
     json: bool = False,
 ) -> None:
@@ -139,11 +162,7 @@ def patch_lint(
 
     request = Request(
         root=entry.project_root(__file__),
-        series=series,
-        from_git=from_git,
-        commits=range,
-        gerrit=gerrit,
-        github=github,
+        **given,
         profile=profile,
     )
     entry.finish(patch_lint.main(request, as_json=json))
@@ -162,13 +181,10 @@ def patch_lint(
         "json": "print the result as JSON",
     },
 )
+@of_series
 def patch_check(
     _context: Context,
-    series: str | None = None,
-    from_git: str | None = None,
-    range: str | None = None,
-    gerrit: str | None = None,
-    github: str | None = None,
+    given: Given,
     base: str | None = None,
     profile: str = "quick",
     allow: list[str] | None = None,
@@ -182,11 +198,7 @@ def patch_check(
 
     request = Request(
         root=entry.project_root(__file__),
-        series=series,
-        from_git=from_git,
-        commits=range,
-        gerrit=gerrit,
-        github=github,
+        **given,
         base=base,
         profile=profile,
         allowed=entry.split(allow or []),
@@ -212,13 +224,10 @@ def patch_check(
         "json": "print map.json instead of the table",
     },
 )
+@of_series
 def patch_map(
     _context: Context,
-    series: str | None = None,
-    from_git: str | None = None,
-    range: str | None = None,
-    gerrit: str | None = None,
-    github: str | None = None,
+    given: Given,
     bases: str | None = None,
     allow: list[str] | None = None,
     compile: str = "types",
@@ -238,11 +247,7 @@ def patch_map(
 
     request = Request(
         root=entry.project_root(__file__),
-        series=series,
-        from_git=from_git,
-        commits=range,
-        gerrit=gerrit,
-        github=github,
+        **given,
         allowed=entry.split(allow or []),
     )
     options = patch_map.Options(
@@ -337,14 +342,11 @@ def self_test(_context: Context, base: str | None = None, out: str = "") -> None
         "json": "print the comparison as JSON",
     },
 )
+@of_series
 def toolchain_verify(
     _context: Context,
+    given: Given,
     base: str | None = None,
-    series: str | None = None,
-    from_git: str | None = None,
-    range: str | None = None,
-    gerrit: str | None = None,
-    github: str | None = None,
     goos: str = "",
     goarch: str = "",
     full: bool = False,
@@ -356,11 +358,7 @@ def toolchain_verify(
 
     request = Request(
         root=entry.project_root(__file__),
-        series=series,
-        from_git=from_git,
-        commits=range,
-        gerrit=gerrit,
-        github=github,
+        **given,
         base=base,
     )
     options = toolchain_verify.Options(request=request, goos=goos, goarch=goarch, full=full, json=json)
@@ -379,13 +377,10 @@ def toolchain_verify(
         "json": "print the result as JSON",
     },
 )
+@of_series
 def toolchain_pack(
     _context: Context,
-    series: str | None = None,
-    from_git: str | None = None,
-    range: str | None = None,
-    gerrit: str | None = None,
-    github: str | None = None,
+    given: Given,
     base: str | None = None,
     goos: str = "",
     goarch: str = "",
@@ -399,11 +394,7 @@ def toolchain_pack(
 
     request = Request(
         root=entry.project_root(__file__),
-        series=series,
-        from_git=from_git,
-        commits=range,
-        gerrit=gerrit,
-        github=github,
+        **given,
         base=base,
     )
     options = toolchain_pack.Options(

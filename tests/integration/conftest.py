@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.harness import RELEASE, ROOT, Started, command, environment
+from tests.integration.harness import RELEASE, ROOT, Started, command, environment, warmed
 
 
 @pytest.fixture(scope="session")
@@ -20,9 +20,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache of the module's own, in which nobody else is at work."""
-    return tmp_path_factory.mktemp("own-cache")
+def own_cache(cache: Path, release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of the module's own, in which nobody else is at work; the release is there."""
+    return warmed(cache, tmp_path_factory.mktemp("own") / "cache")
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,16 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ExitCode
-from tests.integration.harness import ROOT, Started, command, environment, quick, ring_series, validate
+from tests.integration.harness import (
+    ROOT,
+    Started,
+    command,
+    environment,
+    quick,
+    ring_series,
+    validate,
+    warmed,
+)
 
 pytestmark = pytest.mark.go
 
@@ -76,11 +85,12 @@ def test_a_base_that_changed_is_not_resumed(cache: Path, release: Path, tmp_path
     assert "changed since the run was started" in done.err
 
 
-def test_paths_with_spaces_and_other_letters(release: Path, tmp_path: Path) -> None:
+def test_paths_with_spaces_and_other_letters(cache: Path, release: Path, tmp_path: Path) -> None:
     home = tmp_path / "Größe – 経路"
     home.mkdir()
     series = ring_series(home / "plain", release)
-    done = validate(home / "cache dir", home / "the run", *quick(series))
+    used = warmed(cache, home / "cache dir")
+    done = validate(used, home / "the run", *quick(series))
     assert done.code in {ExitCode.PASS, ExitCode.INCONCLUSIVE}, done.err
     assert done.report["cells"][0]["exercise"] == "measured"
 

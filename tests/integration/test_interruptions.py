@@ -12,7 +12,16 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ExitCode
-from tests.integration.harness import ROOT, Started, command, environment, quick, ring_series, validate
+from tests.integration.harness import (
+    ROOT,
+    Started,
+    command,
+    environment,
+    quick,
+    ring_series,
+    validate,
+    warmed,
+)
 
 pytestmark = pytest.mark.go
 
@@ -148,8 +157,8 @@ def test_a_finished_run_has_nothing_to_resume(cache: Path, release: Path, tmp_pa
     assert "is finished" in done.err
 
 
-def test_clean_empties_the_cache_and_nothing_else(release: Path, tmp_path: Path) -> None:
-    used = tmp_path / "own cache"
+def test_clean_empties_the_cache_and_nothing_else(cache: Path, release: Path, tmp_path: Path) -> None:
+    used = warmed(cache, tmp_path / "own cache")
     series = ring_series(tmp_path / "cleaned", release, benchmarks={}, tests={})
     assert validate(used, tmp_path / "out", *quick(series)).code == ExitCode.PASS
     env = environment(used)
