@@ -488,3 +488,78 @@ def toolchain_list(_context: Context, json: bool = False) -> None:
     from pipeline.commands import entry, toolchain
 
     entry.finish(toolchain.show(as_json=json))
+
+
+@task(
+    iterable=["cells", "allow"],
+    auto_shortflags=False,
+    help={
+        **SERIES,
+        "base": "a Go release such as 1.27.3, or the path of a Go tree",
+        "profile": "quick, standard or rigorous",
+        "cells": "cells of matrix.yml by id or glob; repeat it or separate with commas",
+        **ALLOW,
+        "out": "a new or empty folder for the run and the cells' bundles (default: build)",
+        "jobs": "how many things to build at once (0, the default: every core)",
+        "json": "print what was packed as JSON",
+    },
+)
+@of_series
+def bundle(
+    _context: Context,
+    given: Given,
+    base: str | None = None,
+    profile: str = "standard",
+    cells: list[str] | None = None,
+    allow: list[str] | None = None,
+    out: str = "",
+    jobs: int = 0,
+    json: bool = False,
+) -> None:
+    """Build here what every cell's own machine tests and measures: ./inv cell runs it there."""
+    from pipeline.commands import bundle, entry
+    from pipeline.plan.plan import Request
+
+    request = Request(
+        root=entry.project_root(__file__),
+        **given,
+        base=base,
+        profile=profile,
+        cells=entry.split(cells or []),
+        allowed=entry.split(allow or []),
+    )
+    entry.finish(bundle.main(bundle.Options(request=request, out=out, jobs=jobs, json=json)))
+
+
+@task(
+    auto_shortflags=False,
+    help={
+        "name": "the cell's id in matrix.yml; ./inv cell NAME does as well",
+        "bundle": "the folder of its bundle (default: build/cells/NAME)",
+        "out": "a new or empty folder for its results (default: build/results/NAME)",
+    },
+)
+def cell(_context: Context, name: str = "", bundle: str = "", out: str = "") -> None:
+    """Test and measure one cell on this machine from its bundle; nothing is compiled."""
+    from pipeline.commands import cell, entry
+
+    options = cell.Options(root=entry.project_root(__file__), cell=name, bundle=bundle, out=out)
+    entry.finish(cell.main(options))
+
+
+@task(
+    iterable=["inputs"],
+    auto_shortflags=False,
+    help={
+        "inputs": "the folder of the run that ./inv bundle wrote, then those of its cells' results, or a "
+        "folder of such folders; ./inv merge RUN CELLS does as well",
+        "out": "a new or empty folder for the whole run (default: build/report)",
+        "json": "print report.json instead of text",
+    },
+)
+def merge(_context: Context, inputs: list[str] | None = None, out: str = "", json: bool = False) -> None:
+    """Put a run and its cells' results together: the report, and the verdict as the exit code."""
+    from pipeline.commands import entry, merge
+
+    options = merge.Options(root=entry.project_root(__file__), inputs=tuple(inputs or []), out=out, json=json)
+    entry.finish(merge.main(options))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.commands import entry, patch_validate
@@ -14,12 +15,11 @@ from pipeline.flow.context import only_run
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Options:
-    """The command line as given: ``run`` is the folder that ``bundle`` wrote, ``cells`` are those of
-    ``cell``, or folders of such folders."""
+    """The command line as given: first of ``inputs`` is the folder that ``bundle`` wrote, the others are
+    those of ``cell``, or folders of such folders."""
 
     root: Path
-    run: str
-    cells: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
     out: str = ""
     json: bool = False
 
@@ -31,12 +31,19 @@ def main(options: Options) -> ExitCode:
 
 
 def _run(options: Options, console: Console) -> ExitCode:
+    if not options.inputs:
+        raise UsageError(
+            "nothing to merge",
+            hint="./inv merge build/run build/results: what ./inv bundle and ./inv cell wrote",
+        )
+    run, *cells = options.inputs
+    given = merging.read(Path(run))
     out = Path(options.out or "build/report").absolute()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} exists and is not an empty folder", hint="choose another with --out")
     out.mkdir(parents=True, exist_ok=True)
     with only_run(out):
-        merged = merging.merge(Path(options.run), _folders(options.cells), out)
+        merged = merging.merge(given, _folders(cells), out)
         for cell, reason in merged.refused.items():
             console.note(f"{cell}: {reason}")
         report = folder.write(out, merged.ledger.records)
@@ -44,7 +51,7 @@ def _run(options: Options, console: Console) -> ExitCode:
     return ExitCode(report.exit_code)
 
 
-def _folders(given: tuple[str, ...]) -> list[Path]:
+def _folders(given: Sequence[str]) -> list[Path]:
     """The cells' folders. One that is none itself stands for those in it: a download of all artifacts."""
     found: list[Path] = []
     for text in given:

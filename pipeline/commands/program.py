@@ -57,13 +57,20 @@ class Program(invoke.Program):
 
 
 # Tasks that take plain words, and the option that Invoke knows them by.
-_VARIADIC = {"compare": "inputs", "self-bench": "what", "toolchain-rollback": "goroot"}
+_VARIADIC = {
+    "compare": "inputs",
+    "self-bench": "what",
+    "toolchain-rollback": "goroot",
+    "cell": "name",
+    "merge": "inputs",
+}
+_FLAGS = {"--help", "--json", "--dry-run"}
 
 
 def spread(words: list[str]) -> list[str]:
     """``compare OLD NEW`` as ``compare --inputs=OLD --inputs=NEW``: Invoke has no positional lists.
 
-    Every option of these tasks takes a value, so the word after ``--option`` belongs to it.
+    The word after an ``--option`` of these tasks belongs to it, unless that is a flag.
     """
     if not words or words[0] not in _VARIADIC:
         return words
@@ -72,7 +79,7 @@ def spread(words: list[str]) -> list[str]:
         option = word.startswith("--") and not takes_value
         plain = not option and not takes_value and word != "-h"
         result.append(f"--{_VARIADIC[words[0]]}={word}" if plain else word)
-        takes_value = option and "=" not in word and word != "--help"
+        takes_value = option and "=" not in word and word not in _FLAGS
     return result
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from pipeline.errors import ExitCode, UsageError
+from pipeline.flow import believing, merging
 from pipeline.flow import folder as report_folder
-from pipeline.flow import merging
 from pipeline.ledger import Ledger
 from pipeline.plan.plan import Plan
 from pipeline.records import (
@@ -60,7 +60,7 @@ class Case:
     out: Path
 
     def merge(self) -> tuple[RunReport, dict[str, str]]:
-        merged = merging.merge(self.run, [self.cell] if self.cell.exists() else [], self.out)
+        merged = merging.merge(merging.read(self.run), [self.cell] if self.cell.exists() else [], self.out)
         return report_folder.write(self.out, merged.ledger.records), dict(merged.refused)
 
     def change(self, change: Callable[[list[dict[str, Any]]], object]) -> None:
@@ -262,7 +262,7 @@ def test_another_runs_cell_is_named_by_its_folder(case: Case) -> None:
 
 
 def test_two_folders_of_one_cell(case: Case) -> None:
-    merged = merging.merge(case.run, [case.cell, case.cell], case.out)
+    merged = merging.merge(merging.read(case.run), [case.cell, case.cell], case.out)
     assert merged.refused == {NAME: "two folders say that they are its results"}
 
 
@@ -373,15 +373,15 @@ def test_a_run_that_was_killed_in_the_build_is_not_finished(case: Case) -> None:
 
 def test_what_is_no_run(case: Case, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no run"):
-        merging.merge(tmp_path / "nothing", [], case.out)
+        merging.read(tmp_path / "nothing")
     (case.run / "ledger.jsonl").write_text("")
     with pytest.raises(UsageError, match="does not hold the start of a run"):
-        merging.merge(case.run, [], case.out)
+        merging.read(case.run)
 
 
 def test_a_huge_ledger_is_not_read(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     size = (case.cell / "ledger.jsonl").stat().st_size
-    monkeypatch.setattr(merging, "MAX_LEDGER", max(size, (case.run / "ledger.jsonl").stat().st_size))
+    monkeypatch.setattr(believing, "MAX_LEDGER", size)
     with (case.cell / "ledger.jsonl").open("ab") as stream:
-        os.truncate(stream.fileno(), merging.MAX_LEDGER + 1)
+        os.truncate(stream.fileno(), size + 1)
     assert "larger than" in refusal(case)
