@@ -76,8 +76,7 @@ def _tools(gated: Gated, sides: Sides) -> Mapping[Side, Mapping[str, Path]]:
     builder = build.builder
     if target == builder.host:
         return {side: recipes.tool_files(sides.trees[side].root, target) for side in SIDES}
-    base = builder.base
-    found = cross.tools(builder, builder.go(base.root, base.digest), base.digest, base.digest, target)
+    found = cross.release(builder, target)
     if not build.toolchain.own_tools:
         return dict.fromkeys(SIDES, found)
     own = build.toolchain

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.records import Record, ToolchainCompared
 from pipeline.store import Store, remove_tree
-from pipeline.toolchain import build, full, identity, recipes
+from pipeline.toolchain import build, cross, full, identity, recipes
 from pipeline.toolchain.build import Builder
 from pipeline.values import GoTree, Platform
 
@@ -38,12 +38,18 @@ def rebuild(bench: Bench, official: GoTree, target: Platform) -> ToolchainCompar
     how = recipes.read(builder.shell, go, root, builder.host)
     out = bench.folder / f"rebuilt-{target.goos}-{target.goarch}"
 
+    built: dict[str, Path] = {}
+
     def both() -> tuple[Files, Files]:
-        ours = build.compile_tools(builder, go, how, out, target, f"rebuild-{target.goos}-{target.goarch}")
-        return ours, recipes.tool_files(official.root, target)
+        log = f"rebuild-{target.goos}-{target.goarch}"
+        built.update(build.compile_tools(builder, go, how, out, target, log))
+        return built, recipes.tool_files(official.root, target)
+
+    def keep() -> None:
+        cross.keep_release(builder, target, built)
 
     inputs = _official(builder.base, official, target)
-    return _compare(bench, builder.base, target, OFFICIAL, inputs, both, out)
+    return _compare(bench, builder.base, target, OFFICIAL, inputs, both, out, keep)
 
 
 def again(bench: Bench, tree: GoTree, *, own_tools: bool) -> ToolchainCompared:
@@ -94,6 +100,7 @@ def _compare(
     inputs: Mapping[str, object],
     both: Callable[[], tuple[Files, Files]],
     out: Path,
+    keep: Callable[[], None] = lambda: None,
 ) -> ToolchainCompared:
     """What is proven is kept in the store, under everything that it depends on, and not built again."""
     failed: dict[str, Any] = {}
@@ -104,6 +111,7 @@ def _compare(
         if not identity.proven(files):
             failed.update(likeness)
             raise _NotTheSameError
+        keep()
         if out.exists():
             remove_tree(out)
         return {"files": likeness}

@@ -11,7 +11,7 @@ from pipeline import proc
 from pipeline.flow import proofs
 from pipeline.records import Record
 from pipeline.store import Store
-from pipeline.toolchain import build, recipes
+from pipeline.toolchain import build, cross, recipes
 from pipeline.toolchain.build import Builder
 from pipeline.values import GoTree, Platform
 
@@ -69,6 +69,22 @@ def test_a_proof_is_kept_and_not_made_again(tmp_path: Path, monkeypatch: pytest.
     assert proofs.known(bench.store, bench.tree, HOST)
     assert bench.records == [first, second]
     assert not list(bench.folder.glob("rebuilt-*"))
+
+
+def test_tools_that_are_proven_serve_for_bundles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(tmp_path, monkeypatch)
+    bench.rebuild()
+    kept = cross.release(bench.builder, HOST)
+    assert {name: path.read_text() for name, path in kept.items()} == bench.made
+    assert bench.compiled == 1, "they were not compiled again"
+
+
+def test_tools_that_are_not_proven_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(tmp_path, monkeypatch)
+    bench.made = {"bin/go": "another go"}
+    bench.rebuild()
+    cross.release(bench.builder, HOST)
+    assert bench.compiled == 2
 
 
 @pytest.mark.parametrize(
