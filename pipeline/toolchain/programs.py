@@ -54,7 +54,7 @@ def kit(origin: Origin, binary: TestBinary) -> Kit:
     """What ``binary`` is linked from, proven to give its bits. HostError when it does not."""
     builder, variant, package = origin.builder, origin.variant, binary.package
     flags = (*(testbin.FLAGS if variant.trimmed else ()), *variant.flags)
-    words = ("test", "-c", "-x", f"-p={builder.jobs}", *flags)
+    words = (*testbin.COMPILE, "-x", f"-p={builder.jobs}", *flags)
     inputs = testbin.key(origin.tree, package, origin.tools, origin.target, variant)
     return _kit(origin, binary, inputs, words, f"./{package}")
 
