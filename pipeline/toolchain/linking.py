@@ -27,6 +27,7 @@ from pipeline.values import Kit, Platform
 
 LINK_TIMEOUT = 600.0
 _CONFIG = re.compile(r"^cat >.*importcfg\.link << 'EOF'.*\n((?:.*\n)*?)EOF\n", re.MULTILINE)
+_CACHED = re.compile(r"([0-9a-f]{64})-d")
 _LINKS = re.compile(r"[\\/]link(?:\.exe)?$")
 _HINT = "please report it with the log; layout: fixed in matrix.yml does not do without it"
 
@@ -139,7 +140,9 @@ def _command(said: str) -> _Command | None:
 def _kept(archive: Path, folder: Path) -> str:
     if "$WORK" in archive.parts or not archive.is_file():
         raise HostError(f"an archive is gone from Go's build cache: {archive}", hint="run it again")
-    name = file_sha256(archive)
+    # Go's build cache calls a file by its sha256; whoever unpacks it elsewhere checks that.
+    named = _CACHED.fullmatch(archive.name)
+    name = named.group(1) if named else file_sha256(archive)
     target = folder / name
     if not target.exists():
         try:
