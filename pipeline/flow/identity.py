@@ -13,12 +13,14 @@ from pipeline.toolchain import stamp
 
 def check(context: Context, sides: Sides, *, again: bool = False) -> None:
     """Record the sha256 and stamp of every program; HostError for one that is not what was built. With
-    ``again`` they are linked once more here, and must come out the same: so will the rounds' layouts."""
+    ``again`` those that are measured are linked once more here, and must come out the same: so will the
+    rounds' layouts."""
     folder = context.folder / ".again"
     try:
         for one in sides.programs():
             found = stamp.read(one.path)
-            plain = again and one == sides.binaries[one.side].get(one.package)
+            kit = sides.kits[one.side].get(one.package)
+            plain = again and kit is not None and one == sides.binaries[one.side].get(one.package)
             linked = ""
             if plain:
                 program = relinked(context, sides, one.side, one.package, 0, folder / one.side / one.package)

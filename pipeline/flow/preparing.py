@@ -83,7 +83,8 @@ class _Cell:
             go={side: origins[side].go for side in SIDES},
             trees={side: origins[side].tree for side in SIDES},
             binaries=binaries,
-            kits=kits,
+            # Only what is measured is laid out anew.
+            kits={side: {p: kit for p, kit in kits[side].items() if p in measured} for side in SIDES},
             stamps=stamps,
             layouts=testbin.has_layouts(patched.tree),
             batches=tuple(maker.batches(plain)),
