@@ -48,7 +48,8 @@ class Cell:
     GOGC …), ``environment`` further ones that its tests and benchmarks see, ``build`` those that its code is
     compiled with (GOAMD64, GOEXPERIMENT), and ``pin`` the CPUs that they are held to; empty for what the host
     does by itself. The time limits are seconds, 0 for the profile's. ``machine`` is None for a cell that no
-    fleet runs. ``benchmarks`` are measured besides the series' own, by package.
+    fleet runs. ``benchmarks`` are measured besides the series' own, by package; ``trace`` is the template of
+    Instruments by which they are traced afterwards, '' for none.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Cell:
     test_timeout: int = 0
     machine: Machine | None = None
     benchmarks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    trace: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

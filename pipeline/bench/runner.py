@@ -71,14 +71,7 @@ class Runner:
                 "-test.benchmem",
                 "-test.count=1",
             ],
-            env=go.env(
-                extra={
-                    "GOROOT": str(binary.goroot),
-                    **self.cell.build,
-                    **self.cell.environment,
-                    **self.cell.parameters,
-                }
-            ),
+            env=environment_of(self.cell, binary, go),
             cwd=binary.cwd,
             # Not -test.timeout: testing stops its alarm before it runs benchmarks.
             timeout=limit,
@@ -94,6 +87,12 @@ class Runner:
         if binary.layout_seed:
             keys["layout-seed"] = str(binary.layout_seed)
         return keys
+
+
+def environment_of(cell: Cell, binary: TestBinary, go: Go) -> dict[str, str]:
+    """The whole environment of a benchmark's process."""
+    own = {"GOROOT": str(binary.goroot), **cell.build, **cell.environment, **cell.parameters}
+    return go.env(extra=own)
 
 
 CAN_PIN = hasattr(os, "sched_setaffinity")

@@ -39,6 +39,7 @@ from pipeline.records import (
     Screened,
     StageEnded,
     TestsChosen,
+    TraceTaken,
 )
 
 MAX_LEDGER = 64 << 20
@@ -48,7 +49,7 @@ LOG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,180}\.log")
 _OF_A_CELL = (
     *(BenchmarkLost, BenchmarkRetried, BenchmarksChosen, CellEnded, CellReported, CellStarted),
     *(EnvironmentSeen, GateResult, MachineChecked, NoiseFloor, PairMeasured, ProgramRan, RoundEnded),
-    *(Screened, TestsChosen),
+    *(Screened, TestsChosen, TraceTaken),
 )
 _OF_NO_CELL = (StageEnded, CommandRan)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.bench.runner import pinned
+from pipeline.bench.runner import environment_of, pinned
 from pipeline.errors import HostError
 from pipeline.flow.context import Context
 from pipeline.flow.sides import Sides
@@ -21,7 +21,7 @@ def record(context: Context, sides: Sides) -> None:
         result = context.shell.run(
             "environment",
             [probe.path],
-            env=sides.go["patched"].env(extra=given),
+            env=environment_of(cell, probe, sides.go["patched"]),
             cwd=probe.goroot / "src",
             timeout=TIMEOUT,
             merge=False,

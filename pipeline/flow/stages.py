@@ -20,6 +20,7 @@ from pipeline.flow import (
     samebits,
     seeing,
     testing,
+    tracing,
 )
 from pipeline.flow.context import Context
 from pipeline.flow.preparing import Build
@@ -73,6 +74,7 @@ def run_cell(context: Context, sides: Sides, *, again: bool = False) -> None:
     seeing.record(context, sides)
     testing.run(context, sides)
     measuring.run(context, sides)
+    tracing.run(context, sides)
 
 
 def fetch(context: Context) -> GoTree:

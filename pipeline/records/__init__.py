@@ -45,6 +45,7 @@ from pipeline.records.measured import (
     PairMeasured,
     RoundEnded,
     Screened,
+    TraceTaken,
 )
 from pipeline.records.run import (
     CellBundled,
@@ -107,6 +108,7 @@ __all__ = [
     "TestsChosen",
     "ToolchainCompared",
     "ToolchainReady",
+    "TraceTaken",
 ]
 
 AnyRecord = Annotated[
@@ -135,6 +137,7 @@ AnyRecord = Annotated[
     | Screened
     | NoiseFloor
     | MachineChecked
+    | TraceTaken
     | RoundEnded
     | CellEnded
     | CellBundled

@@ -125,3 +125,16 @@ class RoundEnded(Record):
     round: int
     elsewhere: float | None
     steal: float | None
+
+
+class TraceTaken(Record):
+    """A trace of one side of a benchmark: its ``path`` in the run's folder, or the ``reason`` why there is
+    none. Nothing is decided by it."""
+
+    kind: Literal["trace"] = "trace"
+    cell: str
+    package: str
+    benchmark: str
+    side: Side
+    path: str
+    reason: str
