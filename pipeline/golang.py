@@ -17,6 +17,8 @@ from pipeline.values import Platform
 
 EXE = ".exe" if os.name == "nt" else ""
 LIST_TIMEOUT = 180.0
+# The limit is a soft one, for each process: near it the compiler collects as it always does.
+_TUNED = {"GOGC": "400", "GOMEMLIMIT": "1536MiB"}
 
 _GOOS = {
     "Linux": "linux",
@@ -86,6 +88,13 @@ class Go:
         env = proc.base_env({**values, **(extra or {})})
         env["PATH"] = os.pathsep.join([str(self.root / "bin"), env.get("PATH", "")])
         return env
+
+    def build_env(
+        self, target: Platform | None = None, extra: Mapping[str, str] | None = None
+    ) -> dict[str, str]:
+        """The same for building: the compiler collects less garbage, which takes a fifth of its time and
+        changes no bit of what it writes."""
+        return {**self.env(target, extra), **_TUNED}
 
     def command(self, *words: str | Path) -> list[str | Path]:
         """``go WORDS`` by this tree's own go command."""

@@ -133,7 +133,7 @@ def _by_go(place: Place, task: Task, role: str, width: int) -> Outcome:
         result = place.shell.run(
             name,
             go.command(verb, *flags, f"-p={width}", *task.packages),
-            env=go.env(task.platform),
+            env=go.build_env(task.platform),
             cwd=go.root / "src",
             timeout=TIMEOUT,
         )
@@ -233,7 +233,7 @@ def checker(place: Place) -> Path:
         result = place.shell.run(
             "types-checker",
             go.command("build", "-trimpath", f"-p={place.jobs}", "-o", folder / name, typecheck.SOURCE),
-            env=go.env(),
+            env=go.build_env(),
             cwd=go.work,
             timeout=TIMEOUT,
         )

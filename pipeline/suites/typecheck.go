@@ -64,7 +64,7 @@ func main() {
 		os.Exit(2)
 	}
 	// Little of what is parsed can be freed before the end: collecting often only costs time.
-	debug.SetGCPercent(200)
+	debug.SetGCPercent(400)
 	runtime.GOMAXPROCS(request.Width)
 	files := &cache{fset: token.NewFileSet(), texts: map[string]*text{}, parsed: map[parsedKey]*parsedFile{}}
 	results := make([]Result, len(request.Jobs))

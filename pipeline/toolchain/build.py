@@ -164,7 +164,7 @@ def compile_tools(
     result = builder.shell.run(
         log,
         go.command("build", *flags, f"-p={builder.jobs}", "-o", f"{out}/", *commands),
-        env=go.env(target, extra=how.environment),
+        env=go.build_env(target, extra=how.environment),
         cwd=go.root / "src",
         timeout=BUILD_TIMEOUT,
     )

@@ -109,7 +109,7 @@ def _script() -> list[str]:
 
 
 def _environment(builder: Builder, folder: Path) -> dict[str, str]:
-    env = builder.go(builder.base.root, builder.base.digest).env()
+    env = builder.go(builder.base.root, builder.base.digest).build_env()
     # cmd/dist finds its own root. CGO_ENABLED would go into the tools as their users' default, which in no
     # release it does; cmd/dist sets it to 0 itself for all that it links.
     for name in ("GOROOT", "CGO_ENABLED"):

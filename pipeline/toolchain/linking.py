@@ -57,7 +57,7 @@ class Linker:
                 *flags,
                 kit.folder / kit.main,
             ],
-            env=self.go.env(self.target, extra={**(self.build or {}), **kit.environment}),
+            env=self.go.build_env(self.target, extra={**(self.build or {}), **kit.environment}),
             cwd=program.parent,
             timeout=LINK_TIMEOUT,
         )

@@ -69,7 +69,7 @@ def _kit(
         result = builder.shell.run(
             f"kit-{origin.side}-{package.replace('/', '_')}",
             origin.go.command(*words, "-o", scratch, what),
-            env=origin.go.env(origin.target, extra=origin.variant.environment),
+            env=origin.go.build_env(origin.target, extra=origin.variant.environment),
             cwd=origin.tree.root / "src",
             timeout=testbin.COMPILE_TIMEOUT,
         )
@@ -101,7 +101,7 @@ def probe(origin: Origin, mark: Stamp) -> TestBinary:
         result = builder.shell.run(
             "environment",
             origin.go.command(*words, "-o", folder / name, _SOURCE),
-            env=origin.go.env(origin.target, extra=origin.variant.environment),
+            env=origin.go.build_env(origin.target, extra=origin.variant.environment),
             cwd=origin.tree.root / "src",
             timeout=testbin.COMPILE_TIMEOUT,
         )

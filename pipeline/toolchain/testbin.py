@@ -84,7 +84,7 @@ def compile_one(
         result = builder.shell.run(
             f"{log}-{variant.name}" if variant.name else log,
             go.command(*COMPILE, f"-p={builder.jobs}", *flags, "-o", folder / name, f"./{package}"),
-            env=go.env(target, extra=variant.environment),
+            env=go.build_env(target, extra=variant.environment),
             cwd=tree.root / "src",
             timeout=COMPILE_TIMEOUT,
         )
@@ -135,7 +135,7 @@ def fingerprint(
         result = builder.shell.run(
             f"testbin-{side}-{package.replace('/', '_')}-{target.goos}-{target.goarch}",
             go.command(*COMPILE, f"-p={builder.jobs}", *FLAGS, "-o", path, package),
-            env=go.env(target),
+            env=go.build_env(target),
             cwd=tree.root / "src",
             timeout=COMPILE_TIMEOUT,
         )
