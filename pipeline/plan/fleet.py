@@ -36,9 +36,7 @@ def jobs(rows: Sequence[Row], profile: Profile) -> dict[str, list[dict[str, obje
         "include": [
             {
                 "id": cell.id,
-                "labels": list(machine.labels),
-                "vm": machine.vm,
-                "version": machine.version,
+                **machine.as_json(),
                 "minutes": minutes(cell, profile),
             }
             for cell, machine in machines(rows)
