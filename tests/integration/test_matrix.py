@@ -12,7 +12,7 @@ import pytest
 from pipeline import proc
 from pipeline.errors import ExitCode
 from pipeline.golang import Go
-from pipeline.plan import ports, variables
+from pipeline.plan import experiments, ports, variables
 from pipeline.values import Platform
 from tests.integration.harness import RELEASE, ROOT, command, environment
 
@@ -65,6 +65,9 @@ def test_build_settings_are_those_that_go_takes(
         assert variables.misbuilt(name, value) == ""
         assert variables.foreign(name, goarch) == ""
     assert not takes(bad)
+    names = experiments.of_tree(go.root)
+    assert {"greenteagc", "jsonv2"} <= names
+    assert bad.removeprefix("no") not in names
     # Which experiments there are, a pattern does not know.
     assert (variables.misbuilt(name, bad) == "") is (name == "GOEXPERIMENT")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 _SAID = {"title", "description", "default", "$schema", "$id", "$defs"}
@@ -52,7 +52,7 @@ def _inside(
 
 
 def _holds(keyword: str, value: Any, wanted: Any) -> bool:
-    checks = {
+    checks: dict[str, Callable[[], object]] = {
         "type": lambda: isinstance(value, _TYPES[wanted]) and (wanted == "boolean" or value is not True),
         "enum": lambda: value in wanted,
         "const": lambda: value == wanted,

@@ -140,7 +140,7 @@ def test_every_value_says_where_it_came_from(tmp_path: Path) -> None:
         ("goos", "linux", f"{path}:5:7 (platform a)"),
         ("goarch", "amd64", f"{path}:5:20 (platform a)"),
         ("parameters.GOGC", "200", f"{path}:5:48 (platform a)"),
-        ("parameters.GOMAXPROCS", "1", f"{path}:9:24 (axis x, value y)"),
+        ("parameters.GOMAXPROCS", "1", f"{path}:9:24 (axis x: y)"),
         ("suite", "s", f"{path}:5:71 (platform a)"),
         ("benchmark", "net.BenchmarkA", f"{path}:11:26 (suite s)"),
         ("benchmark", "net.BenchmarkB", f"{path}:11:38 (suite s)"),
@@ -218,11 +218,15 @@ ONE = '      y: {parameters: {GOGC: "50"}}\n'
         ),
         (
             f'{axis(ONE)}  z:\n    values:\n      w: {{parameters: {{^GOGC: "off"}}}}\n',
-            "axes.z.values.w.parameters.GOGC: axis x, value y, sets it too, and linux-amd64-y-w has both",
+            "axes.z.values.w.parameters.GOGC: axis x: y sets it too, and linux-amd64-y-w has both",
         ),
         (
             axis(f"{ONE}      ^w: {{parameters: {{GOGC: \"50\"}}}}\n"),
             "axes.x.values.w: cells linux-amd64-y and linux-amd64-w are both linux/amd64, and differ in",
+        ),
+        (
+            axis("      ^y: {test_timeout: 0, pin: []}\n"),
+            "axes.x.values.y: cells linux-amd64 and linux-amd64-y are both linux/amd64, and differ in",
         ),
         (
             axis(f"      ^{'y' * 60}: {{pin: [1]}}\n"),

@@ -101,9 +101,9 @@ def test_every_value_of_a_cell_with_its_place(project: Path, capsys: pytest.Capt
     assert shown["series"] == "kqueue-retry-backoff matrix.yml:3:1 (default)"
     assert shown["profile"] == "quick option --profile"
     assert shown["goos"] == "linux matrix.yml:5:17 (platform linux-amd64)"
-    assert shown["parameters.GOGC"] == "off matrix.yml:11:31 (axis collector, value gogc-off)"
-    assert shown["environment.GO_TEST_SHORT"] == "1 matrix.yml:11:59 (axis collector, value gogc-off)"
-    assert shown["test_timeout"] == "9 matrix.yml:11:93 (axis collector, value gogc-off)"
+    assert shown["parameters.GOGC"] == "off matrix.yml:11:31 (axis collector: gogc-off)"
+    assert shown["environment.GO_TEST_SHORT"] == "1 matrix.yml:11:59 (axis collector: gogc-off)"
+    assert shown["test_timeout"] == "9 matrix.yml:11:93 (axis collector: gogc-off)"
     assert shown["cooldown"] == "0 built-in default"
     assert shown["thresholds.effect"].startswith("5% matrix.yml:")
     place = (project / "matrix.yml").read_text().splitlines().index("    rounds: 8") + 1
@@ -135,7 +135,7 @@ def test_all_of_it_as_json(project: Path, capsys: pytest.CaptureFixture[str]) ->
         "name": "parameters.GOGC",
         "value": "off",
         "from": "axis",
-        "of": "collector, value gogc-off",
+        "of": "collector: gogc-off",
         "at": "matrix.yml:11:31",
     } in second["values"]
     assert all(one["at"] or one["from"] in ("default", "option", "host") for one in second["values"])
@@ -168,6 +168,7 @@ def test_the_schemas(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ({"schema": True, "series_schema": True}, "exclude each other"),
         ({"profile": "fast"}, "no profile 'fast'"),
         ({"base": ""}, "--base is empty"),
+        ({"github_output": ""}, "--github-output is empty"),
     ],
 )
 def test_usage(project: Path, capsys: pytest.CaptureFixture[str], options: Any, said: str) -> None:
@@ -182,9 +183,21 @@ def test_a_bases_own_list_is_the_one_that_counts(project: Path, capsys: pytest.C
     ran = run(project, capsys, base=base)
     assert ran.code is ExitCode.USAGE
     place = f"{project / 'matrix.yml'}:6:21: platforms.openbsd-riscv64.goos"
-    assert f"{place}: openbsd/riscv64 is not in Go {base}'s own list" in ran.err
+    assert f"{place}: openbsd/riscv64 is not in {base}'s own list" in ran.err
     ran = run(project, capsys, base="1.27.3")
     assert ran.code is ExitCode.PASS
+
+
+def test_an_experiment_that_the_base_lacks(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base = go_tree(project)
+    flags = base / "src/internal/goexperiment/flags.go"
+    flags.parent.mkdir(parents=True)
+    flags.write_text("\tJSONv2 bool\n", encoding="utf-8")
+    write(project, "platforms:\n  a: {goos: linux, goarch: amd64, build: {GOEXPERIMENT: jsonv3}}\n")
+    ran = run(project, capsys, base=str(base))
+    assert ran.code is ExitCode.USAGE
+    assert f"{project / 'matrix.yml'}:5:43: platforms.a.build.GOEXPERIMENT: no experiment jsonv3" in ran.err
+    assert run(project, capsys, base="1.27.3").code is ExitCode.PASS  # its tree is not here to be asked
 
 
 def test_a_base_that_nothing_is_known_of_is_not_refused(
@@ -234,7 +247,7 @@ def test_github_gets_its_jobs_checked_by_the_releases_own_list(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = Source(go_tree(project))
-    monkeypatch.setattr(matrix.source_room, "choose", lambda *_: source)
+    monkeypatch.setattr("pipeline.commands.matrix.source_room.choose", lambda *_: source)
     assert run(project, capsys).code is ExitCode.PASS
     assert source.asked == 0  # a look at the matrix downloads nothing
     output = project / "output"
@@ -248,7 +261,9 @@ def test_github_gets_its_jobs_checked_by_the_releases_own_list(
 def test_github_gets_its_jobs_without_a_network(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(matrix.source_room, "choose", lambda *_: Source(HostError("no index")))
+    monkeypatch.setattr(
+        "pipeline.commands.matrix.source_room.choose", lambda *_: Source(HostError("no index"))
+    )
     output = project / "output"
     ran = run(project, capsys, github_output=str(output), profile="quick")
     assert ran.code is ExitCode.PASS

@@ -1,4 +1,4 @@
-"""Which GOOS/GOARCH a matrix may name: by the base's own list, or by all that are known."""
+"""What a matrix may name by what the base's own tree says: GOOS/GOARCH pairs, and experiments."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.plan import ports
+from pipeline.plan import experiments, ports
 from pipeline.values import Platform
 from tests.unit.matrixes import build
 
@@ -96,3 +96,28 @@ def test_a_release_may_lack_what_others_have(tmp_path: Path) -> None:
     assert own is not None
     assert [one.path for one in ports.impossible(file, own)] == [("platforms", "c", "goos")]
     assert Platform(goos="openbsd", goarch="riscv64") in ports.KNOWN
+
+
+def test_experiments_are_those_of_the_tree(tmp_path: Path) -> None:
+    assert experiments.of_tree(tmp_path) == frozenset()
+    flags = tmp_path / experiments.FLAGS
+    flags.parent.mkdir(parents=True)
+    flags.write_text(
+        "type Flags struct {\n\tFieldTrack        bool\n\n\t// Is it a bool?\n\tJSONv2 bool\n\tX int\n}\n",
+        encoding="utf-8",
+    )
+    names = experiments.of_tree(tmp_path)
+    assert names == {"fieldtrack", "jsonv2"}
+    file = build(
+        platforms={
+            "a": {"goos": "linux", "goarch": "amd64", "build": {"GOEXPERIMENT": "jsonv2,nofieldtrack"}}
+        },
+        axes={
+            "x": {
+                "values": {"y": {"build": {"GOEXPERIMENT": "none,jsonv3"}}, "z": {"build": {"GOAMD64": "v2"}}}
+            }
+        },
+    )
+    (found,) = experiments.unknown(file, names)
+    assert found.path == ("axes", "x", "values", "y", "build", "GOEXPERIMENT")
+    assert found.message == "no experiment jsonv3 in the base; did you mean jsonv2?"
