@@ -39,6 +39,10 @@ class Machine:
     vm: str = ""
     version: str = ""
 
+    def as_json(self) -> dict[str, object]:
+        """The machine as JSON values."""
+        return {"labels": list(self.labels), "vm": self.vm, "version": self.version}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
@@ -47,9 +51,9 @@ class Cell:
     ``parameters`` are the runtime's environment variables that its benchmarks run under (GOMAXPROCS,
     GOGC …), ``environment`` further ones that its tests and benchmarks see, ``build`` those that its code is
     compiled with (GOAMD64, GOEXPERIMENT), and ``pin`` the CPUs that they are held to; empty for what the host
-    does by itself. The time limits are seconds, 0 for the profile's. ``machine`` is None for a cell that no
-    fleet runs. ``benchmarks`` are measured besides the series' own, by package; ``trace`` is the template of
-    Instruments by which they are traced afterwards, '' for none.
+    does by itself. The time limits are seconds, 0 for the profile's. ``benchmarks``, by import path, are
+    those of suites, measured besides the series' own. ``machine`` is None for a cell that no fleet runs.
+    ``trace`` is the template of Instruments by which benchmarks are traced afterwards, '' for none.
     """
 
     id: str
@@ -61,8 +65,8 @@ class Cell:
     build: Mapping[str, str] = field(default_factory=dict)
     benchmark_timeout: int = 0
     test_timeout: int = 0
-    machine: Machine | None = None
     benchmarks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    machine: Machine | None = None
     trace: str = ""
 
 

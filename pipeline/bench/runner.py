@@ -60,7 +60,7 @@ class Runner:
             return self._run(binary, go, benchmark)
 
     def _run(self, binary: TestBinary, go: Go, benchmark: str) -> Sample:
-        limit = self.cell.benchmark_timeout or self.profile.benchmark_timeout
+        limit = self.profile.benchmark_timeout
         result = self.shell.run(
             f"bench-{binary.side}-{binary.package.replace('/', '_')}-{benchmark}",
             [

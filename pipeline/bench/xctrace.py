@@ -25,7 +25,7 @@ class Tracer:
 
     def take(self, binary: TestBinary, env: Mapping[str, str], benchmark: str, out: Path) -> str:
         """Record one benchmark into ``out``, a folder that is not there; '' or why there is no trace."""
-        limit = self.cell.benchmark_timeout or self.profile.benchmark_timeout
+        limit = self.profile.benchmark_timeout
         result = self.shell.run(
             f"trace-{binary.side}-{binary.package.replace('/', '_')}-{benchmark}",
             [

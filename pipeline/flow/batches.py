@@ -9,6 +9,7 @@ from pipeline.flow.sides import Batch
 from pipeline.gates import variants
 from pipeline.gates.results import Own
 from pipeline.patch.reach import Reach
+from pipeline.plan.cells import limited
 from pipeline.plan.plan import Plan
 from pipeline.values import Cell, Variant
 
@@ -29,7 +30,7 @@ def packages(plan: Plan, reach: Reach) -> set[str]:
 
 def limit(plan: Plan, cell: Cell) -> int:
     """Seconds for one process of tests."""
-    return cell.test_timeout or plan.profile.test_timeout
+    return limited(plan.profile, cell).test_timeout
 
 
 def plain(

@@ -16,7 +16,7 @@ from pipeline.flow import environment
 from pipeline.flow.context import Context
 from pipeline.flow.sides import Sides
 from pipeline.gates import tests as test_gate
-from pipeline.plan.plan import Plan
+from pipeline.plan.cells import limited, merged
 from pipeline.records import (
     BenchmarkLost,
     BenchmarksChosen,
@@ -38,7 +38,7 @@ def run(context: Context, sides: Sides) -> None:
     plan, cell = context.plan, sides.cell
     with context.stage(context.stage_of(cell, "benchmarks")):
         setup = measure.Setup(
-            runner=Runner(shell=context.shell, cell=cell, profile=plan.profile),
+            runner=Runner(shell=context.shell, cell=cell, profile=limited(plan.profile, cell)),
             rules=Rules(threshold=plan.threshold, units=plan.units),
             seed=context.run_id,
             binaries=sides.binaries,
@@ -49,21 +49,18 @@ def run(context: Context, sides: Sides) -> None:
             relink=_relinking(context, sides),
         )
         with exclusive(context.progress.note):
-            targets = _targets(context, cell, sides, _named(plan, cell) or _chosen(context, setup, sides))
+            targets = _targets(
+                context,
+                cell,
+                sides,
+                merged(plan.series.benchmarks, cell.benchmarks) or _chosen(context, setup, sides),
+            )
             if not targets:
                 context.progress.note("  nothing to measure: no benchmark that both sides have")
                 return
             before, meter = _check(context, cell), machine.Meter.start()
             measure.measure(_with_floors(context, setup, targets), targets, list(context.ledger.records))
             _check(context, cell, before, meter.usage())
-
-
-def _named(plan: Plan, cell: Cell) -> dict[str, list[str]]:
-    """The benchmarks that the series and the cell's suites name, each once."""
-    found: dict[str, list[str]] = {}
-    for package, names in (*plan.series.benchmarks.items(), *cell.benchmarks.items()):
-        found[package] = list(dict.fromkeys([*found.get(package, []), *names]))
-    return found
 
 
 def restore(context: Context) -> None:

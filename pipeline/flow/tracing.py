@@ -8,6 +8,7 @@ from pipeline.bench.runner import environment_of
 from pipeline.bench.xctrace import Tracer
 from pipeline.flow.context import Context
 from pipeline.flow.sides import Sides
+from pipeline.plan.cells import limited
 from pipeline.records import PairMeasured, TraceTaken
 from pipeline.values import SIDES
 
@@ -24,7 +25,9 @@ def run(context: Context, sides: Sides) -> None:
     targets = sorted({(one.package, one.benchmark) for one in pairs})
     with context.stage(context.stage_of(cell, "traces")):
         xcrun = xctrace.find()
-        tracer = Tracer(shell=context.shell, cell=cell, profile=context.plan.profile, xcrun=xcrun or "")
+        tracer = Tracer(
+            shell=context.shell, cell=cell, profile=limited(context.plan.profile, cell), xcrun=xcrun or ""
+        )
         (context.folder / FOLDER).mkdir(exist_ok=True)
         for package, benchmark in targets:
             for side in SIDES:
