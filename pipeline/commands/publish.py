@@ -103,7 +103,7 @@ def _check_url(option: str, address: str) -> str:
         if is_local(check_address(address)):
             raise ValueError("should be an https:// URL")
     except ValueError as error:
-        raise UsageError(f"{option} {plain(address)!r} {error}") from error
+        raise UsageError(f"{option} {error}") from error  # it may hold a password: never quoted
     return address
 
 

@@ -100,7 +100,8 @@ class Api:
         seconds = max(error.wait or 0.0, min(self._patience.pause * 2 ** (tries - 1), 60.0))
         left = self._end - time.monotonic()
         if tries >= self._patience.tries or seconds > min(left, self._patience.longest_pause):
-            later = f"; it takes more in about {math.ceil(seconds / 60)} minutes" if error.wait else ""
+            minutes = math.ceil(seconds / 60)
+            later = f"; it takes more in about {minutes} minute{'s' * (minutes > 1)}" if error.wait else ""
             raise HostError(
                 f"{what}: {error}",
                 meaning=f"given up after {tries} {'try' if tries == 1 else 'tries'}{later}",

@@ -128,7 +128,9 @@ def _compile(report: RunReport, places: _Places) -> Iterator[Annotation]:
         for where, message in _findings(gate, places):
             said.setdefault((where, title, message), []).append(gate.platform)
     for (where, title, message), platforms in said.items():
-        yield _annotation(where, "failure", title, f"{message}\non {', '.join(dict.fromkeys(platforms))}")
+        yield _annotation(
+            where, "failure", title, f"{message[:7000]}\non {', '.join(dict.fromkeys(platforms))}"
+        )
 
 
 def _findings(gate: GateResult, places: _Places) -> Iterator[tuple[_Line, str]]:
