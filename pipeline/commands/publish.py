@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from pipeline.commands import entry
 from pipeline.console import Console
@@ -17,14 +20,14 @@ from pipeline.errors import ExitCode, HostError, InterruptedRunError, PipelineEr
 from pipeline.github import check, comment, judging, pulls, wording
 from pipeline.github.api import Api
 from pipeline.github.check import Check
+from pipeline.github.comment import UNKNOWN
 from pipeline.github.wording import Notice
 from pipeline.inputs.naming import plain
 from pipeline.plan import matrix
 from pipeline.web.address import check_address, is_local
 from pipeline.web.token import from_environment
 
-# The key of a result whose series is not known.
-UNKNOWN = "result"
+T = TypeVar("T")
 TOKENS = ("GITHUB_TOKEN", "GH_TOKEN")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
 _HEAD = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}:[^\s:?*\[\\^~]{1,250}")
@@ -83,7 +86,7 @@ def _check(options: Options) -> None:
         ("--repository", options.repository, _REPOSITORY, "OWNER/REPO"),
         ("--sha", options.sha, _SHA, "the 40 digits of the pull request's last commit"),
         ("--head", options.head, _HEAD, "OWNER:BRANCH"),
-        ("--series", options.series, comment.KEY, "a series' name"),
+        ("--series", options.series, comment.SERIES, "a series' name"),
         ("--details-url", options.details_url, _URL, "an https:// URL"),
     )
     for option, given, pattern, form in wanted:
@@ -133,36 +136,59 @@ def _notice(options: Options) -> tuple[Notice, PipelineError | None]:
     return wording.of(found, options.sha, options.details_url), None
 
 
-def _publish(api: Api, notice: Notice, options: Options, console: Console) -> ExitCode:
-    """The check and the comment, each also when the other fails."""
-    login, author = api.viewer()
-    steps: list[Callable[[], None]] = [lambda: _comments(api, notice, options, author, console)]
-    if options.check:
-        steps.insert(0, lambda: _check_run(api, notice, options, login, console))
-    code = ExitCode.PASS
-    for step in steps:
+@dataclass
+class _Tries:
+    """Steps of which each is taken also when another fails; ``code`` is that of the last failure."""
+
+    console: Console
+    code: ExitCode = ExitCode.PASS
+
+    def run(self, step: Callable[[], T]) -> T | None:
         try:
-            step()
+            return step()
         except InterruptedRunError:
             raise
         except PipelineError as error:
-            console.error(error)
-            code = error.exit_code
-    return code
+            self.console.error(error)
+            self.code = error.exit_code
+            return None
 
 
-def _check_run(api: Api, notice: Notice, options: Options, login: str, console: Console) -> None:
-    place = check.Place(api=api, repository=options.repository, sha=options.sha, login=login)
+def _publish(api: Api, notice: Notice, options: Options, console: Console) -> ExitCode:
+    login, author = api.viewer()
+    tries = _Tries(console)
+    threads = [
+        comment.Thread(api=api, repository=options.repository, number=number, author=author)
+        for number in tries.run(partial(_numbers, api, options, console)) or ()
+    ]
+    if notice.key == UNKNOWN:
+        notice = tries.run(partial(_named, notice, threads)) or notice
+    if options.check:
+        place = check.Place(api=api, repository=options.repository, sha=options.sha, login=login)
+        tries.run(partial(_check_run, place, notice, console))
+    for thread in threads:
+        tries.run(partial(_comment, thread, notice, console))
+    return tries.code
+
+
+def _named(notice: Notice, threads: Sequence[comment.Thread]) -> Notice:
+    """The notice under the name of the one series that was told of before: it takes the place of what is no
+    longer true, and of the check that somebody may require."""
+    known = {key for thread in threads for key in comment.keys(thread)} - {UNKNOWN}
+    return dataclasses.replace(notice, key=known.pop()) if len(known) == 1 else notice
+
+
+def _check_run(place: check.Place, notice: Notice, console: Console) -> None:
     made = notice.check()
     done, run = check.put(place, made)
     console.note(f"{made.what}: {done} as {made.conclusion}  {plain(run.html_url or '', 200)}")
 
 
-def _comments(api: Api, notice: Notice, options: Options, author: int, console: Console) -> None:
-    for number in _numbers(api, options, console):
-        thread = comment.Thread(api=api, repository=options.repository, number=number, author=author)
-        done, made = comment.put(thread, notice.key, notice.comment)
-        console.note(f"{thread.what}: {done}  {plain(made.html_url, 200)}")
+def _comment(thread: comment.Thread, notice: Notice, console: Console) -> None:
+    done, made = comment.put(thread, notice.key, notice.comment)
+    console.note(f"{thread.what}: {done}  {plain(made.html_url, 200)}")
+    if notice.key != UNKNOWN:
+        comment.drop(thread, UNKNOWN)
 
 
 def _numbers(api: Api, options: Options, console: Console) -> list[int]:

@@ -11,7 +11,11 @@ from pipeline.web.reply import Answer
 
 # What GitHub may still take when it takes less than it says: characters.
 LIMITS = (65_000, 48_000, 32_000, 16_000, 8_000, 4_000)
-KEY = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+# The key of a result whose series is not known; no series can have that name.
+UNKNOWN = "(unknown)"
+SERIES = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_KEY = re.compile(rf"{SERIES.pattern}|{re.escape(UNKNOWN)}")
+_MARKER = re.compile(rf"<!-- gopatch: ({_KEY.pattern}) -->")
 
 
 class _Author(Answer):
@@ -49,7 +53,7 @@ class Thread:
 
 def marker(key: str) -> str:
     """The first line of the comment: no reader sees it. ValueError for a key that could end it."""
-    if not KEY.fullmatch(key):
+    if not _KEY.fullmatch(key):
         raise ValueError(f"{key!r} is no key of a comment")
     return f"<!-- gopatch: {key} -->"
 
@@ -71,20 +75,32 @@ def put(thread: Thread, key: str, write: Callable[[int], str]) -> tuple[str, Com
     return "updated", _keep_oldest(thread, key, found, write)
 
 
+def keys(thread: Thread) -> set[str]:
+    """The keys of the comments that are there."""
+    return {key for key, _ in _mine(thread)}
+
+
+def drop(thread: Thread, key: str) -> None:
+    """Remove what there is of a key."""
+    for one in _find(thread, key):
+        _remove(thread, one)
+
+
 def _find(thread: Thread, key: str) -> list[Comment]:
-    """The token's own comments with this marker, the oldest first. Anybody can write the marker; only the
-    author tells whose a comment is."""
-    pages = thread.api.pages(f"{thread.path}?per_page=100", list[Comment], thread.what)
-    first = marker(key)
-    mine = [
-        one
-        for page in pages
-        for one in page
-        if one.user is not None
-        and one.user.id == thread.author
-        and (one.body or "").split("\n", 1)[0].rstrip("\r") == first
-    ]
-    return _oldest_first(mine)
+    """The token's own comments of a key, the oldest first."""
+    return _oldest_first([one for found, one in _mine(thread) if found == key])
+
+
+def _mine(thread: Thread) -> list[tuple[str, Comment]]:
+    """The token's own comments that begin with a marker, with their keys. Anybody can write a marker; only
+    the author tells whose a comment is."""
+    found = []
+    for page in thread.api.pages(f"{thread.path}?per_page=100", list[Comment], thread.what):
+        for one in page:
+            marked = _MARKER.fullmatch((one.body or "").split("\n", 1)[0].rstrip("\r"))
+            if marked and one.user is not None and one.user.id == thread.author:
+                found.append((marked.group(1), one))
+    return found
 
 
 def _oldest_first(comments: list[Comment]) -> list[Comment]:
@@ -109,8 +125,12 @@ def _update(thread: Thread, comment: Comment, body: str) -> Comment:
 def _keep_oldest(thread: Thread, key: str, found: list[Comment], write: Callable[[int], str]) -> Comment:
     kept = _fitting(key, write, lambda body: _update(thread, found[0], body))
     for one in found[1:]:
-        thread.api.remove(f"/repos/{thread.repository}/issues/comments/{one.id}", thread.what)
+        _remove(thread, one)
     return kept
+
+
+def _remove(thread: Thread, comment: Comment) -> None:
+    thread.api.remove(f"/repos/{thread.repository}/issues/comments/{comment.id}", thread.what)
 
 
 def _fitting(key: str, write: Callable[[int], str], send: Callable[[str], Comment]) -> Comment:

@@ -67,7 +67,7 @@ def of(outcome: Outcome, sha: str, details_url: str) -> Notice:
 def unreadable(error: PipelineError, key: str, sha: str, details_url: str) -> Notice:
     """What is told when there is no result that can be read: silence would pass for agreement."""
     lines = [
-        f"## ⚠️ {md(key)}: the result cannot be read",
+        "## ⚠️ The result cannot be read",
         f"**{md(error.what)}.**" + (f" {md(error.meaning)}." if error.meaning else ""),
         "Nothing is known about the change: it was neither passed nor failed.",
     ]

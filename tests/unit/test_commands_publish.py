@@ -280,7 +280,7 @@ def test_what_cannot_be_read_is_said_and_is_not_green(
     assert conclusions(server) == {"gopatch / s": "failure"}
     assert server.runs[0]["output"]["title"] == "the result cannot be read"
     body = comment(server)
-    assert body.startswith(f"{MARK}\n## ⚠️ s: the result cannot be read\n\n**")
+    assert body.startswith(f"{MARK}\n## ⚠️ The result cannot be read\n\n**")
     assert "Nothing is known about the change" in body
     said = " ".join(capsys.readouterr().err.split())
     assert what in said
@@ -308,8 +308,34 @@ def test_of_an_unknown_series_it_is_said_under_a_name_of_its_own(
     server: GitHubServer, tmp_path: Path
 ) -> None:
     assert put(server, tmp_path / "nowhere") is ExitCode.USAGE
-    assert conclusions(server) == {"gopatch / result": "failure"}
-    assert comment(server).startswith("<!-- gopatch: result -->\n")
+    assert conclusions(server) == {"gopatch / (unknown)": "failure"}
+    assert comment(server).startswith("<!-- gopatch: (unknown) -->\n")
+
+
+def test_of_the_one_series_that_was_told_of_before_it_is_said_there(server: GitHubServer, run: Path) -> None:
+    """Else the comment of an older commit would go on saying that all is well."""
+    server.say("<!-- gopatch: other -->\nby somebody else", gh.MALLORY)
+    put(server, run)
+    (run / "ledger.jsonl").unlink()
+    assert put(server, run) is ExitCode.USAGE
+    assert comment(server).startswith(f"{MARK}\n## ⚠️ The result cannot be read")
+    assert conclusions(server) == {"gopatch / s": "failure"}
+
+
+def test_of_one_of_two_series_it_is_said_apart(server: GitHubServer, run: Path) -> None:
+    for key in ("s", "t"):
+        server.say(f"<!-- gopatch: {key} -->\n## ✅")
+    (run / "ledger.jsonl").unlink()
+    assert put(server, run) is ExitCode.USAGE
+    assert len(server.comments) == 3
+    assert conclusions(server) == {"gopatch / (unknown)": "failure"}
+
+
+def test_a_result_takes_the_place_of_none(server: GitHubServer, run: Path, tmp_path: Path) -> None:
+    assert put(server, tmp_path / "nowhere") is ExitCode.USAGE
+    assert comment(server).startswith("<!-- gopatch: (unknown) -->")
+    assert put(server, run) is ExitCode.PASS
+    assert comment(server).startswith(f"{MARK}\n## ✅")
 
 
 def test_reading_has_a_time_limit(server: GitHubServer, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -409,7 +435,7 @@ def test_a_dry_run_of_what_cannot_be_read(
 ) -> None:
     assert put(server, tmp_path, dry_run=True, check=False) is ExitCode.USAGE
     out = capsys.readouterr().out
-    assert out.startswith("POST /repos/gophers/patches/issues/7/comments\n\n<!-- gopatch: result -->\n")
+    assert out.startswith("POST /repos/gophers/patches/issues/7/comments\n\n<!-- gopatch: (unknown) -->\n")
     assert "check-runs" not in out
 
 
