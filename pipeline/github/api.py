@@ -214,9 +214,6 @@ class Api:
             raw += chunk
             if len(raw) > wanted.limit:
                 answers.wrong_size(wanted)
-        length = response.headers.get("Content-Length", "")
-        if length.isdigit() and len(raw) < int(length):
-            raise LaterError(f"the connection ended after {len(raw)} of {length} bytes")
         return bytes(raw)
 
     def _refuse(self, wanted: Wanted, code: int, headers: Mapping[str, str], raw: bytes) -> None:

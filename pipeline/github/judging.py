@@ -79,10 +79,9 @@ def judge(folder: Path, seconds: float = MAX_SECONDS) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="gopatch-") as scratch:
         place = Path(scratch) / "outcome.json"
         result = proc.run(
-            # -P: nothing is imported from where the command happens to stand.
-            [sys.executable, "-P", "-m", "pipeline.github.judging", folder.absolute(), place],
+            [sys.executable, "-m", "pipeline.github.judging", folder.absolute(), place],
             env=proc.base_env({"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}),
-            cwd=Path(scratch),
+            cwd=Path(scratch),  # Python imports from where it stands: not from the folder
             timeout=seconds,
         )
         if result.timed_out:

@@ -191,6 +191,8 @@ class GitHubServer(GoServer):
         name = parse_qs(urlsplit(request[1]).query)["check_name"][0]
         found = [one for one in self.runs if (one["head_sha"], one["name"]) == (sha, name)]
         newest_first = sorted(found, key=lambda one: -one["id"])
+        if "filter=all" not in request[1]:
+            newest_first = newest_first[:1]
         return 200, {"total_count": len(found), "check_runs": self.paged(request[1], newest_first)}
 
     def _run(self, request: Any) -> Reply:

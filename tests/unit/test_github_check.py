@@ -136,9 +136,11 @@ def test_annotations_go_in_batches(server: GitHubServer, place: Place) -> None:
 def test_the_same_annotations_are_not_added_again(server: GitHubServer, place: Place) -> None:
     server.most = 30
     check.put(place, made(annotations=remarks(60)))
+    server.requests.clear()
     assert check.put(place, made(annotations=remarks(70)))[0] == "updated"
     (run,) = server.runs
     assert [one["start_line"] for one in run["annotations"]] == list(range(1, 71))
+    assert len(server.sent("PATCH")) == 1
 
 
 def test_annotations_that_no_longer_hold_go_with_their_run(server: GitHubServer, place: Place) -> None:
@@ -150,7 +152,7 @@ def test_annotations_that_no_longer_hold_go_with_their_run(server: GitHubServer,
     assert len(server.runs) == 2
 
 
-@pytest.mark.parametrize("how", [gh.lost, gh.cut], ids=["connection", "answer"])
+@pytest.mark.parametrize("how", [gh.lost, gh.cut, go.status(502)], ids=["connection", "answer", "not done"])
 @pytest.mark.parametrize("before", [0, 3], ids=["first", "after one that no longer holds"])
 def test_a_check_whose_answer_was_lost_is_not_made_twice(
     server: GitHubServer, place: Place, how: Any, before: int
