@@ -258,6 +258,59 @@ def patch_map(
 
 @task(
     auto_shortflags=False,
+    positional=["run"],
+    help={
+        "run": "the folder of a run; it may come from somebody else's workflow",
+        "repository": "OWNER/REPO, where to publish",
+        "sha": "the commit that was tested: the pull request's last one, not GitHub's test merge",
+        "pull-request": "the number of the pull request to comment on",
+        "head": "instead of --pull-request: OWNER:BRANCH, whose open pull requests are asked for",
+        "series": "the name that the run's series must have (default: what the run says)",
+        "details-url": "the workflow run, to which comment and check link",
+        "api": "the API's address (default: GITHUB_API_URL, then sources of matrix.yml)",
+        "check": "whether to make the check run, which only a GitHub App's token can",
+        "dry-run": "print what would be sent; needs no token and no network",
+    },
+)
+def publish(
+    _context: Context,
+    run: str,
+    repository: str = "",
+    sha: str = "",
+    pull_request: int = 0,
+    head: str = "",
+    series: str = "",
+    details_url: str = "",
+    api: str = "",
+    check: bool = True,
+    dry_run: bool = False,
+) -> None:
+    """Publish a run's result on GitHub: one comment on the pull request, one check on its commit.
+
+    The verdict is computed again from the run's records, and so is all that is published. Exit code 0: it is
+    published, whatever the verdict. 2: the run cannot be read, which is published instead. 4: GitHub cannot
+    be reached or refuses.
+    """
+    from pipeline.commands import entry, publish
+
+    options = publish.Options(
+        root=entry.project_root(__file__),
+        run=run,
+        repository=repository,
+        sha=sha,
+        pull_request=pull_request,
+        head=head,
+        series=series,
+        details_url=details_url,
+        api=api,
+        check=check,
+        dry_run=dry_run,
+    )
+    entry.finish(publish.main(options))
+
+
+@task(
+    auto_shortflags=False,
     help={
         "base": "a Go release such as 1.27.3, tip, git:REF, a commit, or the path of a Go tree",
         "source": "wheel, archive or git, instead of the order of matrix.yml",

@@ -13,9 +13,10 @@ from pydantic import Field
 from pipeline.errors import HostError, UsageError
 from pipeline.inputs import mails, server
 from pipeline.inputs.naming import plain
-from pipeline.inputs.server import ELSEWHERE, Answer
+from pipeline.inputs.server import ELSEWHERE
 from pipeline.values import Provenance, Series
 from pipeline.web.answers import Patience, Wanted
+from pipeline.web.reply import Answer
 
 _CHANGE = re.compile(r"([1-9]\d{0,9})(?:/([1-9]\d{0,4}))?")
 # Gerrit puts it before all JSON, so that no web page can load it as a script.

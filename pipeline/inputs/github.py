@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 
 from pydantic import Field
@@ -10,9 +9,10 @@ from pydantic import Field
 from pipeline.errors import UsageError
 from pipeline.inputs import mails, server
 from pipeline.inputs.naming import plain, safe
-from pipeline.inputs.server import Answer
 from pipeline.values import Provenance, Series
 from pipeline.web.answers import Patience, Wanted
+from pipeline.web.reply import Answer
+from pipeline.web.token import from_environment
 
 TOKEN = "GITHUB_TOKEN"  # noqa: S105  # the variable's name
 _REQUEST = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]{0,38})/(?!\.{1,2}#)([A-Za-z0-9._-]{1,100})#([1-9]\d{0,8})")
@@ -69,9 +69,7 @@ class PullRequest:
 
 
 def _wanted(address: str, what: str, accept: str, limit: int) -> Wanted:
-    token = os.environ.get(TOKEN, "").strip()
-    if token and not re.fullmatch(r"[\x21-\x7e]{1,500}", token):
-        raise UsageError(f"{TOKEN} holds what no token can", hint=f"set it again, or unset {TOKEN}")
+    token = from_environment(TOKEN)
     refused = (
         f"{TOKEN} is not accepted, or may not read this: make a new token"
         if token

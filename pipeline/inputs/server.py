@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from pipeline.errors import HostError
 from pipeline.inputs import mails
-from pipeline.web import download
+from pipeline.web import download, reply
 from pipeline.web.address import shown
 from pipeline.web.answers import Patience, Wanted, Words
+from pipeline.web.reply import Answer
 
 MAX_JSON = 8 << 20
 PATIENCE = Patience(total=180.0, tries=4)
 ELSEWHERE = "download the patch with a browser, and give --series its file"
-M = TypeVar("M", bound="Answer")
-
-
-class Answer(BaseModel):
-    """A part of a server's answer; what is not asked for may be there."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+M = TypeVar("M", bound=Answer)
 
 
 def words(what: str, refused: str, busy: str = "run again then") -> Words:
@@ -39,18 +32,7 @@ def words(what: str, refused: str, busy: str = "run again then") -> Words:
 
 def model(raw: bytes, kind: type[M], wanted: Wanted) -> M:
     """A JSON answer as ``kind``; HostError for what is none."""
-    try:
-        return kind.model_validate_json(raw)
-    except (ValidationError, RecursionError) as error:
-        where = ""
-        if isinstance(error, ValidationError):
-            where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
-        raise HostError(
-            f"{shown(wanted.address)} does not answer as its API should"
-            + (f": {where[:80]}" if where else ""),
-            meaning="something else answers there, or its API changed",
-            hint=f"check `sources:` in matrix.yml; or {ELSEWHERE}",
-        ) from error
+    return reply.parse(raw, kind, wanted, f"check `sources:` in matrix.yml; or {ELSEWHERE}")
 
 
 def read(wanted: Wanted, patience: Patience) -> bytes:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from html import escape
 from typing import Any
 
 import jinja2
 
 from pipeline.console import duration
 from pipeline.records import HunkPlaced, PatchApplied
-from pipeline.report import conditions, gates
+from pipeline.report import conditions, cutting, gates
 from pipeline.report.benchmarks import BenchmarkRow, Center
 from pipeline.report.cell import CellReport
 from pipeline.report.compiling import TITLES
@@ -20,24 +21,18 @@ from pipeline.report.model import RunReport
 MAX_CHARACTERS = 65_000
 _MARKS = {"pass": "✅", "fail": "❌", "inconclusive": "❔"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~@&!$])")
-_LINKED = re.compile(r"(\\@|\\#)(?=\w)")
-_CUT = "\n\n*Cut here: the whole summary is in the run's folder.*\n"
+_LINKED = re.compile(r"(?i)[@#](?=\w)|:(?=//)|www(?=\.)|GH(?=-\d)")
+_NO_CODE = str.maketrans("`|", "'¦")
 
 
 def render(report: RunReport, tables: Mapping[str, str]) -> str:
-    """The summary; ``tables`` maps a cell to benchstat's text table. At most ``MAX_CHARACTERS``:
-    benchstat's tables go first, then the end is cut and said to be."""
-    text = _render(report, tables)
-    if len(text) > MAX_CHARACTERS:
-        text = _render(report, {})
-    if len(text) > MAX_CHARACTERS:
-        kept = text[: MAX_CHARACTERS - len(_CUT) - 8].rsplit("\n", 1)[0]
-        fence = "\n```" if kept.count("\n```") % 2 else ""
-        text = kept + fence + _CUT
-    return text
+    """The summary; ``tables`` maps a cell to benchstat's text table. At most ``MAX_CHARACTERS``: what can be
+    spared is left out, and that is said."""
+    return cutting.fit(whole(report, tables), MAX_CHARACTERS, "the run's folder")
 
 
-def _render(report: RunReport, tables: Mapping[str, str]) -> str:
+def whole(report: RunReport, tables: Mapping[str, str]) -> str:
+    """The summary, however long."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pipeline.report"),
         undefined=jinja2.StrictUndefined,
@@ -45,7 +40,7 @@ def _render(report: RunReport, tables: Mapping[str, str]) -> str:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701  # Markdown: see md()
     )
-    environment.filters |= {"md": md, "fence": fence}
+    environment.filters |= {"md": md, "code": code, "html": html, "fence": fence}
     text = environment.get_template("summary.md.j2").render(
         report=report,
         mark=_MARKS.get(report.verdict, "⚠️"),
@@ -77,13 +72,38 @@ def _render(report: RunReport, tables: Mapping[str, str]) -> str:
 
 def md(value: Any) -> str:
     """Text as Markdown shows it literally, also in a table cell: one line, specials escaped."""
-    # GitHub looks for names and issues in the rendered text, where a backslash is gone: cmark-gfm#181.
-    return _LINKED.sub(r"\1&#8203;", _SPECIAL.sub(r"\\\1", " ".join(str(value).split())))
+    return _unlinked(_SPECIAL.sub(r"\\\1", _one_line(value)))
+
+
+def html(value: Any) -> str:
+    """The same inside a tag on a line of its own, where Markdown is not read."""
+    return _unlinked(escape(_one_line(value), quote=False))
+
+
+def code(value: Any) -> str:
+    """Text as inline code."""
+    return f"`{_one_line(value).translate(_NO_CODE) or '–'}`"
 
 
 def fence(value: str) -> str:
     """Text inside a fenced block: nothing in it can end the fence."""
-    return value.replace("```", "'''")
+    return visible(value.replace("```", "'''").replace("\r\n", "\n"), keep="\n\t")
+
+
+def _one_line(value: Any) -> str:
+    return visible(" ".join(str(value).split()))
+
+
+def visible(text: str, keep: str = "") -> str:
+    """What is no character, turns the direction of writing, or is not seen at all could show something else
+    than what is there."""
+    return "".join(char if char.isprintable() or char in keep else "\ufffd" for char in text)
+
+
+def _unlinked(text: str) -> str:
+    """GitHub looks for names, issues and addresses in the rendered text, where a backslash is gone:
+    cmark-gfm#181."""
+    return _LINKED.sub(r"\g<0>&#8203;", text)
 
 
 def _percent(value: float) -> str:

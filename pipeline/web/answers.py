@@ -18,8 +18,8 @@ from pipeline.errors import HostError, UsageError
 from pipeline.web.address import shown
 
 CHECK = "check the network and `sources:` in matrix.yml"
-_LATER = {408, 425, 429, 500, 502, 503, 504}
-_MISSING = {404, 410}
+LATER = {408, 425, 429, 500, 502, 503, 504}
+MISSING = {404, 410}
 _REFUSED = {401, 403, 407, 451}
 
 
@@ -129,10 +129,10 @@ def check_status(wanted: Wanted, code: int, headers: Mapping[str, str], longest_
     """Refuse what is no body of a file. A server that wants a pause longer than ``longest_pause`` seconds
     because too much was asked of it is not waited for."""
     later = headers.get("Retry-After", "")
-    _check_rate(wanted, code, headers, longest_pause)
-    if code in _MISSING:
+    check_rate(wanted, code, headers, longest_pause)
+    if code in MISSING:
         missing(wanted, str(code))
-    if code in _LATER:
+    if code in LATER:
         busy = "it asks to come again later" if code == 429 else "the server failed"
         raise LaterError(f"{busy} ({code})", retry_after(later))
     if code in _REFUSED:
@@ -145,8 +145,9 @@ def check_status(wanted: Wanted, code: int, headers: Mapping[str, str], longest_
         raise HostError(f"{wanted.place} gives no {wanted.what} (status {code})", hint=CHECK)
 
 
-def _check_rate(wanted: Wanted, code: int, headers: Mapping[str, str], longest_pause: float) -> None:
-    """403 and 429 by which GitHub says that the hour's requests are used up, or that they came too fast."""
+def check_rate(wanted: Wanted, code: int, headers: Mapping[str, str], longest_pause: float) -> None:
+    """Refuse 403 and 429 by which GitHub says that the hour's requests are used up, or that they came too
+    fast: LaterError for a pause up to ``longest_pause`` seconds, HostError for a longer one."""
     used_up = headers.get("X-RateLimit-Remaining", "").strip() == "0"
     if code not in {403, 429} or not (used_up or (code == 403 and "Retry-After" in headers)):
         return

@@ -12,20 +12,15 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-from urllib.parse import urljoin, urlsplit
 
 import requests
 
-from pipeline import proc
 from pipeline.errors import HostError, InterruptedRunError, PipelineError
 from pipeline.store import file_sha256
-from pipeline.web import answers
-from pipeline.web.address import is_local, is_safe, shown
+from pipeline.web import answers, sending
+from pipeline.web.address import is_local
 from pipeline.web.answers import CHECK, LaterError, Patience, Wanted
 
-CHUNK = 1 << 18
-MAX_REDIRECTS = 5
 _HEAD = 64
 
 
@@ -99,11 +94,7 @@ class _Transfer:
         """Have the whole body in ``part``."""
         last = LaterError("the time is up")
         tries = 0
-        with requests.Session() as session:
-            # The bytes as they are: a size or a range of something compressed on the way means nothing.
-            session.headers.update({"User-Agent": "gopatch", "Accept-Encoding": "identity"})
-            if self.wanted.accept:
-                session.headers["Accept"] = self.wanted.accept
+        with sending.session(self.wanted.accept) as session:
             while tries < self.patience.tries and time.monotonic() < self._end:
                 if tries:
                     self._pause(last.wait, tries)
@@ -125,10 +116,7 @@ class _Transfer:
 
     def _pause(self, asked: float | None, tries: int) -> None:
         seconds = self.patience.pause * 2 ** (tries - 1) if asked is None else asked
-        until = min(time.monotonic() + min(seconds, self.patience.longest_pause), self._end)
-        while (left := until - time.monotonic()) > 0:
-            _heed_interrupt()
-            time.sleep(min(left, 0.2))
+        sending.pause(min(seconds, self.patience.longest_pause, self._end - time.monotonic()))
 
     def _try(self, session: requests.Session) -> None:
         have = self.part.stat().st_size if self.part.is_file() else 0
@@ -141,7 +129,8 @@ class _Transfer:
         headers = {"Range": f"bytes={have}-"} if have else {}
         if have and etag:
             headers["If-Range"] = etag
-        with contextlib.closing(self._open(session, headers)) as response:
+        answer = sending.send(session, self.wanted, self.patience, headers=headers)
+        with contextlib.closing(answer) as response:
             if response.status_code == 416:
                 self.drop()
                 raise LaterError("what had arrived does not fit what is there now (416)", 0.0)
@@ -163,48 +152,6 @@ class _Transfer:
         except (OSError, ValueError):
             return ""
         return etag if address == self.wanted.place else ""
-
-    def _open(self, session: requests.Session, headers: dict[str, str]) -> requests.Response:
-        """The answer, redirects followed: one by one, because each may lead to where nothing is safe."""
-        address = self.wanted.address
-        for _ in range(MAX_REDIRECTS + 1):
-            _heed_interrupt()
-            with answers.in_words(self.wanted, self.patience):
-                request = session.prepare_request(
-                    requests.Request("GET", address, headers=headers, auth=self._auth(address))
-                )
-                found: dict[str, Any] = dict(
-                    session.merge_environment_settings(request.url or "", {}, True, True, None)
-                )
-                # By the adapter: a session reads a redirect's body, however long that is.
-                response = session.get_adapter(address).send(
-                    request, timeout=(self.patience.connect, self.patience.read), **found
-                )
-            if not response.is_redirect:
-                return response
-            response.close()
-            address = self._follow(address, response.headers["location"])
-        raise HostError(f"{self.wanted.place} redirects more than {MAX_REDIRECTS} times", hint=CHECK)
-
-    def _auth(self, address: str) -> _Token | None:
-        if not self.wanted.token or _origin(address) != _origin(self.wanted.address):
-            return None
-        return _Token(self.wanted.token)
-
-    def _follow(self, address: str, location: str) -> str:
-        try:
-            target = urljoin(address, location)
-            parts = urlsplit(target)
-            safe = is_safe(parts) and not (address.startswith("https:") and parts.scheme != "https")
-        except ValueError:
-            target, safe = "http://", False
-        if not safe:
-            raise HostError(
-                f"{self.wanted.place} redirects to {shown(target)}: refused",
-                meaning="only https:// is followed: anything else can be read and altered on the way",
-                hint=CHECK,
-            )
-        return target
 
     def _check_range(self, response: requests.Response, have: int, etag: str) -> None:
         """A piece that is not the one asked for, or another file's, is no use: begin again."""
@@ -228,8 +175,9 @@ class _Transfer:
         etag = response.headers.get("ETag", "")
         if etag.startswith('"') and "\n" not in etag:
             self.validator.write_text(f"{self.wanted.place}\n{etag}", encoding="utf-8")
+        arriving = sending.chunks(response, self.wanted, self.patience, self._end)
         with self.part.open("ab" if have else "wb") as out:
-            for chunk in _settled(self._chunks(response), have):
+            for chunk in _settled(arriving, have):
                 if out.tell() == 0:
                     answers.check_head(self.wanted, chunk)
                 out.write(chunk)
@@ -238,34 +186,6 @@ class _Transfer:
             have = out.tell()
         if total is not None and have < total:
             raise LaterError(f"the connection ended after {have} of {total} bytes")
-
-    def _chunks(self, response: requests.Response) -> Iterator[bytes]:
-        while True:
-            _heed_interrupt()
-            if time.monotonic() > self._end:
-                raise LaterError(f"not done within {self.patience.total:g} s")
-            with answers.in_words(self.wanted, self.patience):
-                # read1 and not read: one byte now and then must not keep it from looking at the clock.
-                chunk: bytes = response.raw.read1(CHUNK, decode_content=False)
-            if not chunk:
-                return
-            yield chunk
-
-
-class _Token(requests.auth.AuthBase):
-    """Sends a token. Not as a plain header: requests would put what ~/.netrc holds in its place."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
-
-
-def _origin(address: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(address)
-    return parts.scheme, parts.hostname, parts.port
 
 
 def _settled(chunks: Iterator[bytes], have: int) -> Iterator[bytes]:
@@ -280,8 +200,3 @@ def _settled(chunks: Iterator[bytes], have: int) -> Iterator[bytes]:
             yield head
     if 0 < len(head) < _HEAD:
         yield head
-
-
-def _heed_interrupt() -> None:
-    if proc.interrupted():
-        raise InterruptedRunError("interrupted")

@@ -96,8 +96,8 @@ Behaviour = Callable[[Handler, bytes | None], None]
 class GoServer(http.server.ThreadingHTTPServer):
     """``files`` by path, ``scripts`` of how the next requests of a path are answered, ``hits`` so far."""
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, handler: type[Handler] | None = None) -> None:
+        super().__init__(("127.0.0.1", 0), handler or Handler)
         self.files: dict[str, bytes] = {}
         self.scripts: dict[str, list[Behaviour]] = {}
         self.hits: list[tuple[str, dict[str, str]]] = []
