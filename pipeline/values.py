@@ -60,6 +60,7 @@ class Cell:
     build: Mapping[str, str] = field(default_factory=dict)
     benchmark_timeout: int = 0
     test_timeout: int = 0
+    benchmarks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     machine: Machine | None = None
 
 

@@ -62,7 +62,7 @@ def test_the_repositorys_own_matrix(project: Path) -> None:
         (
             "{goos: windows, goarch: amd64}",
             "{goos: windows, goarch: amd64, pin: [1, 1]}",
-            "platforms.windows-amd64: pin names a CPU twice",
+            "platforms.windows-amd64.pin[1]: pin names a CPU twice (found 1)",
         ),
         (
             "{goos: windows, goarch: amd64}",
