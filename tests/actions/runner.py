@@ -50,7 +50,8 @@ class Setting:
     """What a run stands on. ``repository`` is cloned at its HEAD; everything is made below ``folder``.
     ``github`` adds to that context. ``environment`` gives a job, by the name that GitHub shows, further
     variables; ``before`` is called ahead of each job with its name and the folder of artifacts;
-    ``other`` are artifacts of other runs by id; ``seconds`` the most a job may take."""
+    ``other`` are artifacts of other runs by id; ``venv`` is linked into each job's clone, so that ``./inv``
+    has nothing to install; ``seconds`` the most a job may take."""
 
     repository: Path
     folder: Path
@@ -58,6 +59,7 @@ class Setting:
     environment: Callable[[str], Mapping[str, str]] = _no_environment
     before: Callable[[str, Path], None] = _nothing
     other: Mapping[str, Path] = field(default_factory=dict)
+    venv: Path | None = None
     seconds: float = 3600
 
     @property
@@ -217,6 +219,7 @@ class _Workflow:
             other=self.setting.other,
             repository=self.setting.repository,
             commit=text(self.github["sha"]),
+            venv=self.setting.venv,
         )
         steps = Job(
             folder=folder,

@@ -29,13 +29,14 @@ class UnsupportedError(Exception):
 @dataclass(frozen=True, kw_only=True)
 class Place:
     """Where a stand-in works: the job's ``workspace``, the run's ``artifacts``, those of ``other`` runs by
-    id, and the ``repository`` with its ``commit``."""
+    id, the ``repository`` with its ``commit``, and the ``venv`` that jobs get, if any."""
 
     workspace: Path
     artifacts: Path
     other: Mapping[str, Path]
     repository: Path
     commit: str
+    venv: Path | None = None
 
 
 def _known(given: Mapping[str, Value], **defaults: str) -> dict[str, str]:
@@ -56,10 +57,12 @@ def checkout(place: Place, given: Mapping[str, Value]) -> str:
     return f"checked out {place.commit}"
 
 
-def setup_python(_place: Place, given: Mapping[str, Value]) -> str:
-    """Nothing: ``./inv`` finds the Python that is here."""
+def setup_python(place: Place, given: Mapping[str, Value]) -> str:
+    """The Python that is here; with ``venv``, what ``./inv`` would install is there already."""
     _known(given, python_version="")
-    return "the Python that is here"
+    if place.venv is not None:
+        (place.workspace / ".venv").symlink_to(place.venv)
+    return f"the Python that is here: {place.venv or 'nothing of it is installed'}"
 
 
 def upload(place: Place, given: Mapping[str, Value]) -> str:
