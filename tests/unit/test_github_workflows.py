@@ -92,6 +92,14 @@ def test_every_action_is_a_commit_with_its_version_beside_it(texts: dict[str, st
         assert local or re.fullmatch(r"\s*uses: [\w/-]+@[0-9a-f]{40} # v\d+(\.\d+)*", line), line
 
 
+def test_what_a_check_is_told_to_ignore_has_its_reason_beside_it(texts: dict[str, str]) -> None:
+    lines = [line for text in texts.values() for line in text.splitlines()]
+    excused = [index for index, line in enumerate(lines) if "zizmor: ignore" in line]
+    assert len(excused) == 4
+    for index in excused:
+        assert re.match(r"\s+# \S+( \S+){4,}", lines[index - 1]), lines[index]
+
+
 def test_no_expression_reaches_a_shell(files: Files) -> None:
     for name, file in files.items():
         for step in steps_of(file):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 
 import pytest
 
 from tests.actions.commands import StepError
-from tests.actions.stand_ins import Place, UnsupportedError, download, upload
+from tests.actions.stand_ins import Place, UnsupportedError, checkout, download, setup_python, upload
+from tests.unit.contributor import Repository
 
 
 @pytest.fixture
@@ -105,3 +107,23 @@ def test_what_is_not_known_is_an_error(place: Place) -> None:
     for given in ({"path": "out", "unheard": 1}, {"path": "out/*"}, {"path": "out\nmore"}, {"name": "x"}):
         with pytest.raises(UnsupportedError):
             upload(place, given)
+
+
+@pytest.mark.usefixtures("processes")
+def test_a_checkout_is_a_clone_of_its_own(place: Place, tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "origin")
+    commit = repository.commit({"a": "committed"}, "one")
+    repository.commit({"a": "later"}, "two")
+    there = dataclasses.replace(place, repository=repository.path, commit=commit)
+    checkout(there, {"persist-credentials": False, "fetch-depth": 2.0})
+    assert (place.workspace / "a").read_text() == "committed"
+    assert not (place.workspace / ".git/objects/info/alternates").exists()
+    with pytest.raises(UnsupportedError, match="ref"):
+        checkout(there, {"ref": "other"})
+
+
+def test_python_is_the_one_that_is_here(place: Place, tmp_path: Path) -> None:
+    setup_python(place, {"python-version": "3.13"})
+    assert list(place.workspace.iterdir()) == []
+    setup_python(dataclasses.replace(place, venv=tmp_path), {"python-version": "3.13"})
+    assert (place.workspace / ".venv").resolve() == tmp_path
