@@ -297,7 +297,7 @@ def matrix(
     json: bool = False,
     schema: bool = False,
     series_schema: bool = False,
-    github_output: str = "",
+    github_output: str | None = None,
     series: str | None = None,
     base: str | None = None,
     profile: str = "standard",

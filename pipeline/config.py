@@ -43,7 +43,9 @@ class ThresholdEntry(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
     effect: Percent
+    """The smallest change that counts."""
     margin: Percent
+    """How near to no change a result must be, all of its interval, to be called that."""
 
     @model_validator(mode="after")
     def _ordered(self) -> ThresholdEntry:

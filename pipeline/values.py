@@ -39,6 +39,10 @@ class Machine:
     vm: str = ""
     version: str = ""
 
+    def as_json(self) -> dict[str, object]:
+        """The machine as JSON values."""
+        return {"labels": list(self.labels), "vm": self.vm, "version": self.version}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
@@ -47,8 +51,8 @@ class Cell:
     ``parameters`` are the runtime's environment variables that its benchmarks run under (GOMAXPROCS,
     GOGC …), ``environment`` further ones that its tests and benchmarks see, ``build`` those that its code is
     compiled with (GOAMD64, GOEXPERIMENT), and ``pin`` the CPUs that they are held to; empty for what the host
-    does by itself. The time limits are seconds, 0 for the profile's. ``machine`` is None for a cell that no
-    fleet runs.
+    does by itself. The time limits are seconds, 0 for the profile's. ``benchmarks``, by import path, are
+    those of suites, measured besides the series' own. ``machine`` is None for a cell that no fleet runs.
     """
 
     id: str

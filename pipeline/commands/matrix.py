@@ -14,7 +14,7 @@ from pipeline.commands import entry, matrix_text
 from pipeline.config import Document
 from pipeline.console import Console
 from pipeline.errors import ExitCode, HostError, UsageError
-from pipeline.plan import explain, fleet, ports
+from pipeline.plan import experiments, explain, fleet, ports
 from pipeline.plan import plan as plan_room
 from pipeline.plan.cells import Row
 from pipeline.plan.plan import Ground, Request
@@ -34,7 +34,7 @@ class Options:
     explain: str | None = None
     schema: bool = False
     series_schema: bool = False
-    github_output: str = ""
+    github_output: str | None = None
 
 
 def main(options: Options) -> ExitCode:
@@ -47,6 +47,10 @@ def _run(options: Options, console: Console) -> ExitCode:
     asked = (options.listed, options.explain is not None, options.schema, options.series_schema)
     if sum(asked) > 1:
         raise UsageError("--list, --explain, --schema and --series-schema exclude each other")
+    if options.github_output == "":
+        raise UsageError(
+            "--github-output is empty", meaning="a variable that is not set, perhaps", hint="name a file"
+        )
     if options.schema or options.series_schema:
         from pipeline.plan import schema
 
@@ -58,12 +62,13 @@ def _run(options: Options, console: Console) -> ExitCode:
 def _show(options: Options, console: Console) -> ExitCode:
     request = options.request
     ground = plan_room.ground(request)
-    listed = _ports(ground, console, fetch=bool(options.github_output))
-    warnings = _check(ground, listed)
+    root = _tree(ground, console, fetch=options.github_output is not None)
+    listed = (ports.of_tree(root, ground.base) if root else None) or ports.known(ground.base)
+    warnings = _check(ground, listed, experiments.of_tree(root) if root else frozenset())
     for warning in warnings:
         console.note(f"warning: {warning}")
     series = plan_room.read(request, ground)[0] if request.names_series else None
-    if options.github_output:
+    if options.github_output is not None:
         told = fleet.outputs(ground.rows, ground.profile, ground.base)
         fleet.append(Path(options.github_output), told)
     chosen = ground.rows if options.explain is None else (_row(ground, options.explain),)
@@ -79,8 +84,8 @@ def _show(options: Options, console: Console) -> ExitCode:
     return ExitCode.PASS
 
 
-def _ports(ground: Ground, console: Console, *, fetch: bool) -> Ports:
-    """The list of platforms to check against: the base's own where its tree is here, or may be fetched."""
+def _tree(ground: Ground, console: Console, *, fetch: bool) -> Path | None:
+    """The base's tree, for what it says of platforms and experiments, where it is here or may be fetched."""
     source = source_room.choose(ground.base, ground.sources, console.note)
     store = Store(default_root(), console.note)
     root = source.find(store)
@@ -93,19 +98,18 @@ def _ports(ground: Ground, console: Console, *, fetch: bool) -> Ports:
                 root = source.fetch(store, proc.Shell(logs=logs, observe=lambda *_: None))[0].root
         except HostError as error:
             console.note(f"warning: Go {ground.base} is not here, and could not be fetched: {error.what}")
-    found = ports.of_tree(root, ground.base) if root else None
-    return found or ports.known(ground.base)
+    return root
 
 
-def _check(ground: Ground, listed: Ports) -> list[str]:
+def _check(ground: Ground, listed: Ports, names: frozenset[str]) -> list[str]:
     """UsageError for what cannot be; what is to be said of the rest."""
     document = ground.read.document
     impossible = list(ports.impossible(ground.matrix, listed))
-    if listed.final:
-        config.refuse(document, impossible)
+    unknown = list(experiments.unknown(ground.matrix, names)) if names else []
+    config.refuse(document, [*(impossible if listed.final else []), *unknown])
     fleet.check(ground.read, ground.rows)
-    unsure = [f"{document.line(one)} ({ground.base} may have it)" for one in impossible]
-    return [*unsure, *fleet.warnings(ground.read, matrix_text.today())]
+    doubts = [f"{document.line(one)} ({ground.base} may have it)" for one in impossible]
+    return [*doubts, *fleet.warnings(ground.read, matrix_text.today())]
 
 
 def _row(ground: Ground, wanted: str) -> Row:

@@ -90,7 +90,7 @@ def as_json(row: Row, values: Sequence[Value], profile: Profile, document: Docum
         "goarch": cell.platform.goarch,
         "native": cell.native,
         "axes": dict(row.chosen),
-        "machine": _machine_json(cell.machine),
+        "machine": cell.machine.as_json() if cell.machine else None,
         "no_fleet": row.alone,
         "minutes": fleet.minutes(cell, profile) if cell.machine else 0,
         "values": [
@@ -104,12 +104,6 @@ def as_json(row: Row, values: Sequence[Value], profile: Profile, document: Docum
             for one in values
         ],
     }
-
-
-def _machine_json(machine: Machine | None) -> dict[str, object] | None:
-    if machine is None:
-        return None
-    return {"labels": list(machine.labels), "vm": machine.vm, "version": machine.version}
 
 
 def checked(ports: Ports) -> dict[str, object]:

@@ -54,10 +54,15 @@ class VariantEntry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     base: Annotated[str, AfterValidator(_specifier)]
+    """The releases that this variant is for."""
     patches: Annotated[list[FileName], Field(min_length=1, max_length=200)]
+    """Its patch files, in the order in which they apply."""
     packages: list[Package] | None = None
+    """Import paths to compile."""
     tests: dict[Package, list[TestName]] | None = None
+    """Tests to run, by their package's import path."""
     benchmarks: dict[Package, list[BenchmarkName]] | None = None
+    """Benchmarks to measure, by their package's import path."""
 
 
 class SeriesFile(BaseModel):
@@ -66,15 +71,25 @@ class SeriesFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     series: Identifier
+    """The series' name, as its folder's."""
     subject: Line
+    """What it does, in a line."""
     issue: Annotated[str, Matching(r"[\w.-]+/[\w.-]+#\d+", "like golang/go#12345")] = ""
+    """The issue that it is about."""
     base: Annotated[str, AfterValidator(_specifier)]
+    """The releases that it is for, such as ">=1.27, <1.28"."""
     patches: Annotated[list[FileName], Field(min_length=1, max_length=200)]
+    """Its patch files, in the order in which they apply."""
     packages: list[Package] = []
+    """Import paths to compile."""
     tests: dict[Package, list[TestName]] = {}
+    """Tests to run, by their package's import path."""
     benchmarks: dict[Package, list[BenchmarkName]] = {}
+    """Benchmarks to measure, by their package's import path."""
     thresholds: dict[config.UnitName, config.ThresholdEntry] = {}
+    """When a change counts, for units that differ from matrix.yml."""
     variants: Annotated[list[VariantEntry], Field(max_length=50)] = []
+    """Other patches for other releases."""
 
     @property
     def ranges(self) -> tuple[str, ...]:

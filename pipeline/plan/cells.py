@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fnmatch
 import functools
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from pipeline.plan.combine import Combination
 from pipeline.plan.file import MatrixFile, ProfileName
 from pipeline.plan.platforms import PlatformEntry
 from pipeline.plan.settings import Origin, Value, chosen_entries, settle
-from pipeline.values import Cell, Machine, Platform
+from pipeline.values import Cell, Machine, Platform, Profile
 
 # What boots the virtual machine of a cell that has one.
 VM_ACTION = "cross-platform-actions/action"
@@ -58,6 +59,15 @@ def merged(
     """Benchmarks by package: those of ``first``, then what ``second`` has besides."""
     packages = dict.fromkeys([*first, *second])
     return {name: tuple(dict.fromkeys([*first.get(name, ()), *second.get(name, ())])) for name in packages}
+
+
+def limited(profile: Profile, cell: Cell) -> Profile:
+    """A profile with the cell's own time limits, where it has any."""
+    return dataclasses.replace(
+        profile,
+        benchmark_timeout=cell.benchmark_timeout or profile.benchmark_timeout,
+        test_timeout=cell.test_timeout or profile.test_timeout,
+    )
 
 
 def _row(file: MatrixFile, profile: ProfileName, host: Platform, one: Combination) -> Row:

@@ -17,52 +17,53 @@ MAX_COMBINATIONS = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class Combination:
-    """A platform and the value of each axis that it has one of, in the file's order: ``chosen`` is without
-    the axes left alone."""
+    """A platform and the value of each axis that it has one of, in the file's order: ``values`` are pairs of
+    both, without the axes left alone."""
 
     platform: str
-    chosen: Mapping[str, str]
+    values: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def chosen(self) -> Mapping[str, str]:
+        """The values by their axes."""
+        return dict(self.values)
 
     @property
     def id(self) -> str:
         """The cell's name: the platform's, and those of the values."""
-        return "-".join([self.platform, *self.chosen.values()])
+        return "-".join([self.platform, *(value for _, value in self.values)])
 
 
 def of(file: MatrixFile) -> list[Combination]:
     """Every combination that is not excluded, and those included, by platform in the file's order."""
-    made = [
-        one
-        for name in file.platforms
-        for one in products(file, name)
-        if not any(matches(pick, one) for pick in file.exclude)
-    ]
-    for index in range(len(file.include)):
-        made += added(file, index, made)
-    order = list(file.platforms)
-    return sorted(made, key=lambda one: order.index(one.platform))
+    made = dict.fromkeys([*kept(file), *(one for pick in file.include for one in named(file, pick))])
+    order = {name: index for index, name in enumerate(file.platforms)}
+    return sorted(made, key=lambda one: order[one.platform])
+
+
+def kept(file: MatrixFile) -> Iterator[Combination]:
+    """What the axes make, without what is excluded."""
+    for platform in file.platforms:
+        for one in products(file, platform):
+            if not any(matches(pick, one) for pick in file.exclude):
+                yield one
 
 
 def products(file: MatrixFile, platform: str) -> Iterator[Combination]:
     """The platform as it is, then with the values of the axes that are for it, each with each."""
     axes = [name for name, axis in file.axes.items() if is_for(axis.platforms, platform)]
     for values in itertools.product(*([PLAIN, *file.axes[name].values] for name in axes)):
-        chosen = {axis: value for axis, value in zip(axes, values, strict=True) if value != PLAIN}
-        yield Combination(platform=platform, chosen=chosen)
+        pairs = zip(axes, values, strict=True)
+        yield Combination(platform=platform, values=tuple(pair for pair in pairs if pair[1] != PLAIN))
 
 
-def added(file: MatrixFile, index: int, made: list[Combination]) -> list[Combination]:
-    """What an entry of ``include`` adds to those that are there."""
-    pick = file.include[index]
-    there = {(one.platform, tuple(one.chosen.items())) for one in made}
-    chosen = {axis: pick[axis] for axis in file.axes if axis in pick}
-    if not all(value in file.axes[axis].values for axis, value in chosen.items()):
+def named(file: MatrixFile, pick: Pick) -> list[Combination]:
+    """What an entry of ``include`` asks for; nothing for one with a value that there is not."""
+    values = tuple((axis, pick[axis]) for axis in file.axes if axis in pick)
+    if not all(value in file.axes[axis].values for axis, value in values):
         return []
-    return [
-        Combination(platform=name, chosen=chosen)
-        for name in file.platforms
-        if fnmatch.fnmatchcase(name, pick.get(PLATFORM, "")) and (name, tuple(chosen.items())) not in there
-    ]
+    platforms = fnmatch.filter(file.platforms, pick.get(PLATFORM, ""))
+    return [Combination(platform=name, values=values) for name in platforms]
 
 
 def matches(pick: Pick, one: Combination) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from pipeline.config import Mistake
 from pipeline.errors import HostError, UsageError
 from pipeline.plan import labels
-from pipeline.plan.cells import Row
+from pipeline.plan.cells import Row, limited
 from pipeline.plan.file import MatrixFile
 from pipeline.plan.matrix import Matrix
 from pipeline.values import Cell, Machine, Profile
@@ -36,9 +36,7 @@ def jobs(rows: Sequence[Row], profile: Profile) -> dict[str, list[dict[str, obje
         "include": [
             {
                 "id": cell.id,
-                "labels": list(machine.labels),
-                "vm": machine.vm,
-                "version": machine.version,
+                **machine.as_json(),
                 "minutes": minutes(cell, profile),
             }
             for cell, machine in machines(rows)
@@ -49,12 +47,10 @@ def jobs(rows: Sequence[Row], profile: Profile) -> dict[str, list[dict[str, obje
 def minutes(cell: Cell, profile: Profile) -> int:
     """When a job counts as hung: twice what the profile allows its measurements, and its tests six times
     their limit, for both sides and what is repeated. No estimate: most take a fraction."""
-    tests = 6 * (cell.test_timeout or profile.test_timeout)
-    measured = 2 * (profile.budget + profile.max_seconds) + 2 * (
-        cell.benchmark_timeout or profile.benchmark_timeout
-    )
+    own = limited(profile, cell)
+    seconds = 6 * own.test_timeout + 2 * (own.budget + own.max_seconds + own.benchmark_timeout)
     boot = _BOOT if cell.machine and cell.machine.vm else 0
-    return _ROUND + boot + math.ceil((tests + measured) / 60)
+    return _ROUND + boot + math.ceil(seconds / 60)
 
 
 def check(matrix: Matrix, rows: Sequence[Row]) -> None:

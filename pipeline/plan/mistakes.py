@@ -108,12 +108,12 @@ def _idle(file: MatrixFile, sound: Sequence[Path_]) -> Iterator[Mistake]:
     for index, pick in enumerate(file.exclude):
         if ("exclude", index) in sound and not any(combine.matches(pick, one) for one in products):
             yield Mistake(("exclude", index), "excludes nothing: no such combination is made")
-    made = [one for one in products if not any(combine.matches(pick, one) for pick in file.exclude)]
-    for index in range(len(file.include)):
-        new = combine.added(file, index, made)
+    made = set(combine.kept(file))
+    for index, pick in enumerate(file.include):
+        new = set(combine.named(file, pick)) - made
         if ("include", index) in sound and not new:
             yield Mistake(("include", index), "adds nothing: each of these is there already")
-        made += new
+        made |= new
 
 
 def _clashes(file: MatrixFile, cells: Sequence[Combination]) -> Iterator[Mistake]:
@@ -127,7 +127,7 @@ def _clashes(file: MatrixFile, cells: Sequence[Combination]) -> Iterator[Mistake
                 other = setters.setdefault(name, called)
                 why = _foreign(name, goarch, cell.platform)
                 if other != called:
-                    why = f"axis {other}, sets it too, and {cell.id} has both"
+                    why = f"axis {other} sets it too, and {cell.id} has both"
                 if why and (path, other) not in told:
                     told.add((path, other))
                     yield Mistake(path, why)
@@ -141,8 +141,10 @@ def _foreign(name: str, goarch: str, platform: str) -> str:
 
 def _origin(cell: Combination) -> Path_:
     """The place to point at: the last thing that makes a combination what it is."""
-    axis, value = list(cell.chosen.items())[-1] if cell.chosen else ("", "")
-    return ("axes", axis, "values", value) if axis else ("platforms", cell.platform)
+    if not cell.values:
+        return ("platforms", cell.platform)
+    axis, value = cell.values[-1]
+    return ("axes", axis, "values", value)
 
 
 def _names(cells: Sequence[Combination]) -> Iterator[Mistake]:
@@ -159,12 +161,12 @@ def _names(cells: Sequence[Combination]) -> Iterator[Mistake]:
             both = f"{_made(other)}, and {_made(cell)}"
             # Of a platform and a value it is the value that was named after it.
             yield Mistake(
-                _origin(cell if cell.chosen else other), f"two cells would be called {cell.id}: {both}"
+                _origin(cell if cell.values else other), f"two cells would be called {cell.id}: {both}"
             )
 
 
 def _made(cell: Combination) -> str:
-    values = ", ".join(f"{axis}: {value}" for axis, value in cell.chosen.items())
+    values = ", ".join(f"{axis}: {value}" for axis, value in cell.values)
     return f"platform {cell.platform}" + (f" with {values}" if values else "")
 
 
@@ -174,7 +176,10 @@ def _twins(file: MatrixFile, cells: Sequence[Combination]) -> Iterator[Mistake]:
     told: set[tuple[str, str]] = set()
     for cell in cells:
         platform = file.platforms[cell.platform]
-        found = {(name, str(one.value)) for name, one in settle(file, cell).items()}
+        # 0 and no CPU at all are what it is without a word.
+        found = {
+            (name, str(one.value)) for name, one in settle(file, cell).items() if one.value not in (0, [])
+        }
         other = seen.setdefault((*sorted(found), *sorted(platform.suites)), cell)
         pair = (other.platform, cell.platform)
         if other is cell or (pair in told and other.platform != cell.platform):
@@ -182,7 +187,7 @@ def _twins(file: MatrixFile, cells: Sequence[Combination]) -> Iterator[Mistake]:
         told.add(pair)
         both = (
             f"platforms {other.platform} and {cell.platform} are both {platform.platform}"
-            if not other.chosen and not cell.chosen
+            if not other.values and not cell.values
             else f"cells {other.id} and {cell.id} are both {platform.platform}"
         )
         yield Mistake(_origin(cell), f"{both}, and differ in nothing that they run under")

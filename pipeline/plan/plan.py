@@ -107,7 +107,7 @@ def _cell_json(cell: Cell) -> dict[str, object]:
         "benchmark_timeout": cell.benchmark_timeout,
         "test_timeout": cell.test_timeout,
         "benchmarks": {package: list(names) for package, names in cell.benchmarks.items()},
-        "machine": dataclasses.asdict(cell.machine) if cell.machine else None,
+        "machine": cell.machine.as_json() if cell.machine else None,
     }
 
 

@@ -63,7 +63,8 @@ def of_tree(root: Path, base: str) -> Ports | None:
     if not pairs:
         return None
     platforms = [Platform(goos=goos, goarch=goarch) for goos, goarch in pairs]
-    return Ports(platforms=platforms, name=f"Go {base}'s own list", final=True)
+    called = f"Go {base}" if source_room.release(base) else base
+    return Ports(platforms=platforms, name=f"{called}'s own list", final=True)
 
 
 def known(base: str) -> Ports:

@@ -27,7 +27,7 @@ class Origin:
     path: Path_ | None = None
 
     def text(self, document: Document) -> str:
-        """``matrix.yml:12:3 (axis gc, value off)``; without a place, who says it."""
+        """``matrix.yml:12:3 (axis gc: off)``; without a place, who says it."""
         if self.path is None:
             return f"{_WORDS.get(self.kind, self.kind)} {self.name}".strip()
         who = " ".join(word for word in (self.kind, self.name) if word)
@@ -55,9 +55,9 @@ def said(entry: Conditions, path: Path_) -> Iterator[tuple[str, object, Path_]]:
 
 def chosen_entries(file: MatrixFile, one: Combination) -> Iterator[tuple[str, Conditions, Path_]]:
     """The values of axes that make a combination: what to call each, the entry and its place."""
-    for axis, value in one.chosen.items():
+    for axis, value in one.values:
         path: Path_ = ("axes", axis, "values", value)
-        yield f"{axis}, value {value}", file.axes[axis].values[value], path
+        yield f"{axis}: {value}", file.axes[axis].values[value], path
 
 
 def settle(file: MatrixFile, one: Combination) -> Mapping[str, Value]:

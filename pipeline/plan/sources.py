@@ -27,7 +27,9 @@ class ArchiveEntry(BaseModel):
 
     model_config = STRICT
     index: str = source_settings.INDEX
+    """The list of releases and of the sha256 of their archives: a URL or a path."""
     mirrors: Annotated[list[str], Field(min_length=1, max_length=16)] = list(source_settings.MIRRORS)
+    """Where the archives are: URLs or paths, asked one after the other."""
 
     @model_validator(mode="after")
     def _addresses(self) -> ArchiveEntry:
@@ -42,6 +44,7 @@ class GitEntry(BaseModel):
 
     model_config = STRICT
     url: str = source_settings.GIT
+    """Go's repository: a URL or a path."""
 
     @model_validator(mode="after")
     def _addresses(self) -> GitEntry:
@@ -71,6 +74,7 @@ class ReviewEntry(BaseModel):
 
     model_config = STRICT
     url: str
+    """The plain https:// address of the server."""
 
     @model_validator(mode="after")
     def _addresses(self) -> ReviewEntry:
@@ -85,11 +89,17 @@ class SourcesEntry(BaseModel):
 
     model_config = STRICT
     order: Annotated[list[ReleaseSource], Field(min_length=1)] = list(source_settings.ORDER)
+    """Which source is asked for a release: the first that has it and can be reached."""
     archive: ArchiveEntry = ArchiveEntry()
+    """The Go team's archives."""
     git: GitEntry = GitEntry()
+    """Go's repository, for tip, branches, tags and commits."""
     bootstrap: Annotated[list[Annotated[str, AfterValidator(_bootstrap)]], Field(max_length=16)] = []
+    """What builds a tree without tools: releases, paths, and `machine` for the Go of this machine."""
     gerrit: ReviewEntry = ReviewEntry(url=source_settings.GERRIT)
+    """Where --gerrit reads changes from."""
     github: ReviewEntry = ReviewEntry(url=source_settings.GITHUB)
+    """The API that --github asks."""
 
     @model_validator(mode="after")
     def _once(self) -> SourcesEntry:

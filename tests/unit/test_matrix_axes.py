@@ -140,7 +140,7 @@ def test_every_value_says_where_it_came_from(tmp_path: Path) -> None:
         ("goos", "linux", f"{path}:5:7 (platform a)"),
         ("goarch", "amd64", f"{path}:5:20 (platform a)"),
         ("parameters.GOGC", "200", f"{path}:5:48 (platform a)"),
-        ("parameters.GOMAXPROCS", "1", f"{path}:9:24 (axis x, value y)"),
+        ("parameters.GOMAXPROCS", "1", f"{path}:9:24 (axis x: y)"),
         ("suite", "s", f"{path}:5:71 (platform a)"),
         ("benchmark", "net.BenchmarkA", f"{path}:11:26 (suite s)"),
         ("benchmark", "net.BenchmarkB", f"{path}:11:38 (suite s)"),
@@ -203,33 +203,37 @@ ONE = '      y: {parameters: {GOGC: "50"}}\n'
     ("body", "expected"),
     [
         (axis("      ^y: {}\n"), "axes.x.values.y: adds nothing: each platform has a cell as it is already"),
-        (axis("      ^plain: {pin: [1]}\n"), "axes.x.values.plain: plain is what an axis that is left alone is"),
-        (axis("      y: {^runner: x}\n"), "axes.x.values.y.runner: unknown key; known: benchmark_timeout, build"),
+        (axis("      ^plain: {pin: [1]}\n"), "axes.x.values.plain: plain is what an axis that is left alone"),
+        (axis("      y: {^runner: x}\n"), "axes.x.values.y.runner: unknown key; known: benchmark_timeout,"),
         (axis("      y: {pin: [1, ^1]}\n"), "axes.x.values.y.pin[1]: pin names a CPU twice"),
         (axis("      ^Y: {pin: [1]}\n"), "axes.x.values.Y: should be lower-case letters, digits"),
-        (axis(ONE, "    platforms: [linux-*, ^windoes]\n"), "axes.x.platforms[1]: no platform matches windoes;"),
+        (axis(ONE, "    platforms: [linux-*, ^windoes]\n"), "axes.x.platforms[1]: no platform matches wind"),
         (axis(f"{ONE}    ^values: {{}}\n"), "axes.x.values: duplicate key"),
-        ("axes:\n  ^platform:\n    values:\n" + ONE, "axes.platform: platform is what exclude and include call"),
+        ("axes:\n  ^platform:\n    values:\n" + ONE, "axes.platform: platform is what exclude and include"),
         ("axes:\n  x: {^values: {}}\n", "axes.x.values: Dictionary should have at least 1 item"),
         (
             axis("      y: {build: {^GOAMD64: v3}}\n"),
-            "axes.x.values.y.build.GOAMD64: GOAMD64 is a setting of amd64, not of arm64; of arm64 it is GOARM64: "
-            "the axis is for linux-arm64 as well",
+            "axes.x.values.y.build.GOAMD64: GOAMD64 is a setting of amd64, not of arm64; of arm64 it is "
+            "GOARM64: the axis is for linux-arm64 as well",
         ),
         (
             f'{axis(ONE)}  z:\n    values:\n      w: {{parameters: {{^GOGC: "off"}}}}\n',
-            "axes.z.values.w.parameters.GOGC: axis x, value y, sets it too, and linux-amd64-y-w has both",
+            "axes.z.values.w.parameters.GOGC: axis x: y sets it too, and linux-amd64-y-w has both",
         ),
         (
             axis(f"{ONE}      ^w: {{parameters: {{GOGC: \"50\"}}}}\n"),
-            "axes.x.values.w: cells linux-amd64-y and linux-amd64-w are both linux/amd64, and differ in nothing",
+            "axes.x.values.w: cells linux-amd64-y and linux-amd64-w are both linux/amd64, and differ in",
+        ),
+        (
+            axis("      ^y: {test_timeout: 0, pin: []}\n"),
+            "axes.x.values.y: cells linux-amd64 and linux-amd64-y are both linux/amd64, and differ in",
         ),
         (
             axis(f"      ^{'y' * 60}: {{pin: [1]}}\n"),
             f"axes.x.values.{'y' * 60}: cell linux-amd64-{'y' * 60} cannot be called so",
         ),
-        (f"{AXES}exclude:\n  - ^{{collector: gogc-50}}\n", "exclude[0]: should name a platform, or platform:"),
-        (f"{AXES}exclude:\n  - ^{{platform: linux-*}}\n", "exclude[0]: should name an axis and its value; known:"),
+        (f"{AXES}exclude:\n  - ^{{collector: gogc-50}}\n", "exclude[0]: should name a platform, or"),
+        (f"{AXES}exclude:\n  - ^{{platform: linux-*}}\n", "exclude[0]: should name an axis and its value;"),
         (
             f"{AXES}exclude:\n  - {{^platform: linux-amd46, collector: gogc-50}}\n",
             "exclude[0].platform: no platform matches linux-amd46; did you mean linux-amd64",
@@ -263,7 +267,7 @@ ONE = '      y: {parameters: {GOGC: "50"}}\n'
             "  - ^{platform: darwin-arm64, collector: gogc-50}\n",
             "include[1]: adds nothing",
         ),
-        (f"{AXES}exclude:\n  - {{platform: x, ^collector: 50}}\n", "exclude[0].collector: should be a valid string"),
+        (f"{AXES}exclude:\n  - {{platform: x, ^collector: 50}}\n", "exclude[0].collector: should be a valid"),
     ],
 )  # fmt: skip
 def test_mistakes(tmp_path: Path, body: str, expected: str) -> None:
@@ -308,7 +312,7 @@ names = st.sampled_from(["a", "b", "c-d", "x", "y1"])
 conditions = st.fixed_dictionaries(
     {},
     optional={
-        "parameters": st.dictionaries(st.sampled_from(["GOGC", "GOMAXPROCS"]), st.sampled_from("123"), min_size=1),
+        "parameters": st.dictionaries(st.sampled_from(["GOGC", "GOMAXPROCS"]), st.sampled_from("12")),
         "environment": st.dictionaries(st.sampled_from(["A", "B"]), st.sampled_from("12")),
         "pin": st.lists(st.integers(0, 3), unique=True),
         "test_timeout": st.sampled_from([0, 60]),
@@ -340,7 +344,7 @@ def matrices(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(matrices())
 def test_what_holds_of_every_matrix(parts: dict[str, Any]) -> None:
     file = build(**parts)
