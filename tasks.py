@@ -421,6 +421,14 @@ def lint(_context: Context) -> None:
     entry.finish(develop.lint(entry.project_root(__file__)))
 
 
+@task(auto_shortflags=False, help={"check": "write nothing; fail when a file is not what it should be"})
+def workflows(_context: Context, check: bool = False) -> None:
+    """Write .github/workflows from workflows/ and matrix.yml."""
+    from pipeline.commands import entry, workflows
+
+    entry.finish(workflows.main(entry.project_root(__file__), check=check))
+
+
 @task(
     auto_shortflags=False,
     help={

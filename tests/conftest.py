@@ -21,6 +21,7 @@ NEEDS = {
     "browser": "needs Chromium; ./inv test --all runs it",
     "simulation": "takes a minute of simulating; ./inv test --all runs it",
     "fuzz": "tries thousands of generated inputs; ./inv test --all runs it",
+    "npm": "installs a linter from the npm registry, once; ./inv test --all runs it",
     "rootonly": "needs root, for a small tmpfs or to become another user; ./inv test --all runs it as root",
 }
 

