@@ -614,6 +614,7 @@ def toolchain_list(_context: Context, json: bool = False) -> None:
         **ALLOW,
         "out": "a new or empty folder for the run and the cells' bundles (default: build)",
         "jobs": "how many things to build at once (0, the default: every core)",
+        "github-output": "append the jobs of the cells that were packed to this file, GITHUB_OUTPUT",
         "json": "print what was packed as JSON",
     },
 )
@@ -627,6 +628,7 @@ def bundle(
     allow: list[str] | None = None,
     out: str = "",
     jobs: int = 0,
+    github_output: str | None = None,
     json: bool = False,
 ) -> None:
     """Build here what every cell's own machine tests and measures: ./inv cell runs it there."""
@@ -641,7 +643,8 @@ def bundle(
         cells=entry.split(cells or []),
         allowed=entry.split(allow or []),
     )
-    entry.finish(bundle.main(bundle.Options(request=request, out=out, jobs=jobs, json=json)))
+    options = bundle.Options(request=request, out=out, jobs=jobs, github_output=github_output, json=json)
+    entry.finish(bundle.main(options))
 
 
 @task(

@@ -13,10 +13,11 @@ from pathlib import Path
 from pipeline import git
 from pipeline.commands import entry, patch_validate
 from pipeline.console import Console
-from pipeline.errors import ExitCode, NothingToDoError, PipelineError, UsageError
+from pipeline.errors import ExitCode, PipelineError, UsageError
 from pipeline.flow import environment, evidence, fleet
 from pipeline.flow.context import LEDGER, Context, only_run, shell_for
 from pipeline.ledger import Ledger
+from pipeline.plan import fleet as jobs
 from pipeline.plan import plan as plan_room
 from pipeline.plan.plan import Plan, Request
 from pipeline.records import CellBundled, RunEnded, RunStarted
@@ -32,6 +33,7 @@ class Options:
     request: Request
     out: str = ""
     jobs: int = 0
+    github_output: str | None = None
     json: bool = False
 
 
@@ -53,6 +55,8 @@ def _run(options: Options, console: Console) -> ExitCode:
     folder.mkdir(parents=True)
     with only_run(folder):
         packed = _bundle(plan, options, out, console)
+    if options.github_output is not None:
+        _tell(packed, options.request, Path(options.github_output))
     _show(packed, plan, out, options)
     return ExitCode.PASS
 
@@ -97,6 +101,14 @@ def _bundle(plan: Plan, options: Options, out: Path, console: Console) -> list[C
         raise
 
 
+def _tell(packed: list[CellBundled], request: Request, output: Path) -> None:
+    """The jobs of the workflow that come next: one for each bundle."""
+    ground = plan_room.ground(request)
+    done = {one.cell for one in packed}
+    rows = [row for row in ground.rows if row.cell.id in done]
+    jobs.append(output, jobs.outputs(rows, ground.profile, ground.base))
+
+
 def _show(packed: list[CellBundled], plan: Plan, out: Path, options: Options) -> None:
     if options.json:
         found = [one.model_dump(exclude={"kind"}) for one in packed]
@@ -108,9 +120,5 @@ def _show(packed: list[CellBundled], plan: Plan, out: Path, options: Options) ->
     ]
     without = [one.id for one in plan.cells if one.id not in {cell.cell for cell in packed}]
     lines += [f"{name:24} has no bundle: see the run's ledger" for name in without]
+    lines += [] if packed else ["no cell has anything to run on a machine of its own"]
     sys.stdout.write("\n".join([*lines, f"the run so far: {out / RUN}"]) + "\n")
-    if not packed:
-        raise NothingToDoError(
-            "no cell has anything to run on a machine of its own",
-            hint="./inv merge makes the report of what was compiled",
-        )
