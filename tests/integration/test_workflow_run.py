@@ -19,7 +19,7 @@ import pytest
 from pipeline.golang import host_platform
 from tests.actions.job import JobRun
 from tests.actions.runner import Run, Setting, run
-from tests.integration.harness import ROOT, ring_series
+from tests.integration.harness import ROOT, ring_series, warmed
 
 pytestmark = [pytest.mark.go, pytest.mark.measures]
 
@@ -39,6 +39,8 @@ MADE = {
 # The parts of report.json that are a time, or were measured, or come of what was.
 MEASURED = re.compile(
     r"""run_id | timings\..* | environment\.load_1m | .*\.seconds
+    | cells\[\]\.conditions\.(machine | programs\[\]\.relinked)(\..*)?  # only a fleet has and does these
+    | cells\[\]\.conditions\.seen\.variables\.(HOME|PATH|GOCACHE|GOPATH|GOROOT)
     | cells\[\]\.machine\.(findings|rounds|elsewhere|steal).*
     | cells\[\]\.benchmarks\[\]\.
       (n|base|patched|ratio|ci|p|q|benchstat_p|resolution|noise|drift|absolute|design|phase)(\..*|\[\].*)?""",
@@ -73,8 +75,9 @@ def options(place: Path, release: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def done(place: Path, options: dict[str, str]) -> Run:
+def done(place: Path, cache: Path, options: dict[str, str]) -> Run:
     """The workflow's run. Jobs on Linux that build share a cache, as they may; a cell has its own."""
+    warmed(cache, place / "caches/fleet")
 
     def environment(name: str) -> dict[str, str]:
         kind = "fleet" if name in ("plan", "build") else f"of-{name}"
@@ -87,8 +90,9 @@ def done(place: Path, options: dict[str, str]) -> Run:
 
 
 @pytest.fixture(scope="module")
-def local(place: Path, options: dict[str, str]) -> Path:
+def local(place: Path, cache: Path, options: dict[str, str]) -> Path:
     """The folder of the same run on this machine alone: another clone, another cache."""
+    warmed(cache, place / "caches/local")
     clone = place / "local"
     subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", str(ROOT), str(clone)], check=True)
     if here := venv():
@@ -111,7 +115,7 @@ def local(place: Path, options: dict[str, str]) -> Path:
         timeout=1500,
         check=False,
     )
-    assert finished.returncode == 0, finished.stderr
+    assert finished.returncode == 0, finished.stdout + finished.stderr
     return place / "alone"
 
 
