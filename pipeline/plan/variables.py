@@ -39,8 +39,8 @@ def _closed(architectures: str, *values: str) -> Build:
     return Build(tuple(architectures.split()), "|".join(map(re.escape, values)), said)
 
 
-# As internal/buildcfg of Go 1.27 reads them; older releases know fewer. Of GOAMD64 and GOARM it takes anything,
-# and builds for the default instead (what reads GOARM64 overwrites their error): nobody would ever know.
+# As internal/buildcfg of Go 1.27 reads them; older releases know fewer. Of GOAMD64 and GOARM it takes
+# anything and builds for the default, since what reads GOARM64 overwrites their error: nobody would know.
 BUILD: Mapping[str, Build] = {
     "GO386": _closed("386", "sse2", "softfloat"),
     "GOAMD64": _closed("amd64", "v1", "v2", "v3", "v4"),

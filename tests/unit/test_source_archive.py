@@ -81,7 +81,9 @@ def refused(
 
 
 def test_fetches_once_and_says_what_proves_it(server: GoServer, store: Store, shell: proc.Shell) -> None:
+    assert release(server).find(store) is None
     found, reused = release(server).fetch(store, shell)
+    assert release(server).find(store) == found.root
     assert not reused
     assert found.version == go.VERSION
     assert found.built

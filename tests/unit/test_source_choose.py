@@ -73,6 +73,7 @@ def first_of(**answers: GoTree | PipelineError) -> tuple[FirstOf, dict[str, Fake
 
 def test_the_first_source_that_can(store: Store, shell: proc.Shell) -> None:
     source, fakes, notes = first_of(wheel=FOUND, archive=FOUND)
+    assert source.find(store) == FOUND.root
     assert source.fetch(store, shell) == (FOUND, True)
     assert fakes["archive"].asked == 0
     assert notes == []

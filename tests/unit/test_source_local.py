@@ -48,6 +48,7 @@ def shell(tmp_path: Path) -> proc.Shell:
 
 
 def test_copies_what_is_gos(root: Path, store: Store, shell: proc.Shell) -> None:
+    assert LocalTree(root).find(store) == root.resolve()
     found, reused = LocalTree(root).fetch(store, shell)
     assert not reused
     assert found.version == "1.27.3"

