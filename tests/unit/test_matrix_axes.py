@@ -118,6 +118,12 @@ def test_an_axis_adds_to_its_platform_and_has_the_last_word(tmp_path: Path) -> N
     assert (other.build, other.pin) == ({"GOAMD64": "v3"}, ())
     assert (other.test_timeout, other.benchmark_timeout) == (60, 0)  # 0: the profile's again
     assert list(other.parameters) == sorted(other.parameters)
+    kinds = {one.name: one.origin.kind for one in found["a-y"].values}
+    assert (kinds["pin"], kinds["test_timeout"], kinds["benchmark_timeout"]) == (
+        "axis",
+        "platform",
+        "profile",
+    )
 
 
 def test_every_value_says_where_it_came_from(tmp_path: Path) -> None:
