@@ -45,7 +45,7 @@ def main(options: Options) -> ExitCode:
 
 def _run(options: Options, console: Console) -> ExitCode:
     entry.check_jobs(options.jobs)
-    plan = fleet.spread(plan_room.make(options.request))
+    plan = fleet.spread(plan_room.make(options.request, here=False))
     for note in plan.origin.notes:
         console.note(f"note: {note}")
     out = Path(options.out or "build").absolute()

@@ -37,7 +37,8 @@ def run(
         depth=plan.profile.compile,
         packages=plan.series.packages,
         importing=reached.importing,
-        cells={cell.platform: cell.id for cell in plan.cells},
+        # Of several cells of a platform the first stands for it: they differ in what they run under.
+        cells={cell.platform: cell.id for cell in reversed(plan.cells)},
         host=plan.host,
     )
     place = Place(

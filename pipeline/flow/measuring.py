@@ -135,13 +135,22 @@ def _targets(context: Context, cell: Cell, sides: Sides, wanted: Mapping[str, Se
         if package not in sides.binaries["patched"]:  # the report has them as missing
             context.progress.note(f"  {package} has no benchmarks for {cell.platform}")
             continue
-        test_gate.require(package, names, _listed(context, sides, "patched", package), "benchmarks")
+        present = _listed(context, sides, "patched", package)
+        test_gate.require(package, _of_series(context, cell, package, names), present, "benchmarks")
         on_base = _listed(context, sides, "base", package)
-        targets += [Target(package, name) for name in names if name in on_base]
+        targets += [Target(package, name) for name in names if name in on_base and name in present]
         for name in names:
-            if name not in on_base:
+            if name not in present:
+                _absent_benchmark(context, cell, package, name)
+            elif name not in on_base:
                 _new_benchmark(context, cell, sides, package, name)
     return targets
+
+
+def _of_series(context: Context, cell: Cell, package: str, names: Sequence[str]) -> list[str]:
+    """Those of ``names`` that the series names itself; the others are a suite's, which is for many trees."""
+    own = context.plan.series.benchmarks.get(package, ())
+    return [name for name in names if name in own or name not in cell.benchmarks.get(package, ())]
 
 
 def _listed(context: Context, sides: Sides, side: Side, package: str) -> tuple[str, ...]:
@@ -213,6 +222,19 @@ def _conditions(context: Context, setup: measure.Setup) -> dict[str, object]:
         "parameters": {**setup.cell.environment, **setup.cell.parameters, **setup.cell.build},
         "pin": list(setup.cell.pin),
     }
+
+
+def _absent_benchmark(context: Context, cell: Cell, package: str, name: str) -> None:
+    context.ledger.append(
+        BenchmarkLost(
+            cell=cell.id,
+            package=package,
+            benchmark=name,
+            side="both sides",
+            state="missing",
+            reason="a suite of matrix.yml names it, and this tree does not have it",
+        )
+    )
 
 
 def _new_benchmark(context: Context, cell: Cell, sides: Sides, package: str, name: str) -> None:

@@ -171,12 +171,13 @@ def ground(request: Request) -> Ground:
     )
 
 
-def make(request: Request) -> Plan:
-    """Read the configuration and the series, and decide. UsageError for anything that does not fit,
-    PatchError for what the lint refuses."""
+def make(request: Request, *, here: bool = True) -> Plan:
+    """Read the configuration and the series, and decide; ``here`` is that cells of this host's platform run
+    on it. UsageError for anything that does not fit, PatchError for what the lint refuses."""
     allowed = allowed_rungs(request.allowed)
     found = ground(request)
-    _check_pin(found.cells)
+    if here:
+        _check_pin(found.cells)
     series, origin = read(request, found)
     _check_range(series, found.base)
     lint.refuse(lint.of(series.patches, found.profile.commit_rules))

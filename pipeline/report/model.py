@@ -146,7 +146,7 @@ def _cell(
         exercise=exercise,
         reason=reason,
         gates=tuple(found_gates.values()),
-        benchmarks=(*found, *_absent(plan, choice, found)) if exercise == "measured" else found,
+        benchmarks=(*found, *_absent(plan, entry, choice, found)) if exercise == "measured" else found,
         machine=machine.build(
             [r for r in _of(records, MachineChecked) if r.cell == name],
             [r for r in _of(records, RoundEnded) if r.cell == name],
@@ -169,11 +169,15 @@ def _rules(plan: Mapping[str, Any], floors: Sequence[NoiseFloor]) -> Rules:
 
 
 def _absent(
-    plan: Mapping[str, Any], choice: BenchmarksChosen | None, found: Sequence[BenchmarkRow]
+    plan: Mapping[str, Any],
+    cell: Mapping[str, Any],
+    choice: BenchmarksChosen | None,
+    found: Sequence[BenchmarkRow],
 ) -> Iterator[BenchmarkRow]:
     """Rows for planned benchmarks that left neither numbers nor a reason: missing, never dropped."""
     seen = {(row.package, row.name.split("/", 1)[0].rsplit("-", 1)[0]) for row in found}
-    wanted = [(str(package), str(name)) for package, names in plan["benchmarks"].items() for name in names]
+    named = [*plan["benchmarks"].items(), *cell.get("benchmarks", {}).items()]
+    wanted = list(dict.fromkeys((str(package), str(name)) for package, names in named for name in names))
     wanted += [
         (package, name)
         for text in (choice.chosen if choice else [])

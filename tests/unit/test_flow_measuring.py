@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,13 +20,17 @@ HERE = Cell(id="here", platform=LINUX, native=True)
 
 
 def targets(
-    monkeypatch: pytest.MonkeyPatch, base: list[str], patched: list[str], wanted: dict[str, list[str]]
+    monkeypatch: pytest.MonkeyPatch,
+    base: list[str],
+    patched: list[str],
+    wanted: dict[str, list[str]],
+    cell: Cell = HERE,
 ) -> tuple[list[Target], list[Any], list[str]]:
     monkeypatch.setattr(test_gate, "list_functions", lambda *_: ("BenchmarkA",))
     records: list[Any] = []
     notes: list[str] = []
     context: Any = SimpleNamespace(
-        plan=SimpleNamespace(host=LINUX),
+        plan=SimpleNamespace(host=LINUX, series=SimpleNamespace(benchmarks={})),
         shell=None,
         ledger=SimpleNamespace(records=records, append=records.append),
         progress=SimpleNamespace(note=notes.append),
@@ -35,7 +40,7 @@ def targets(
         go={"base": None, "patched": None},
         left_out={"fresh": {"BenchmarkA": "src/fresh/a_test.go: line 3: undefined: a"}},
     )
-    return measuring._targets(context, HERE, sides, wanted), records, notes
+    return measuring._targets(context, cell, sides, wanted), records, notes
 
 
 def test_a_benchmark_of_a_package_that_the_baseline_lacks_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,3 +60,14 @@ def test_a_package_for_other_platforms_is_said_and_not_measured(monkeypatch: pyt
 def test_a_benchmark_that_does_not_exist_is_still_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match=r"benchmarks\.net: BenchmarkB does not exist"):
         targets(monkeypatch, ["net"], ["net"], {"net": ["BenchmarkB"]})
+
+
+def test_a_suites_benchmark_that_the_tree_lacks_is_missing_and_no_mistake(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cell = dataclasses.replace(HERE, benchmarks={"net": ("BenchmarkA", "BenchmarkOld")})
+    wanted = {"net": ["BenchmarkA", "BenchmarkOld"]}
+    found, records, _ = targets(monkeypatch, ["net"], ["net"], wanted, cell)
+    assert found == [Target("net", "BenchmarkA")]
+    assert [(one.benchmark, one.state) for one in records] == [("BenchmarkOld", "missing")]
+    assert "a suite of matrix.yml names it" in records[0].reason
