@@ -12,13 +12,11 @@ def render(report: RunReport, folder: str) -> str:
     lines += [part for line in unclean(report) for part in (f"  NOT CLEAN  {line}", "")]
     width = max((len(cell.id) for cell in report.cells), default=0)
     lines += [f"  {cell.id:<{width}}  {cell.exercise:<10}  {cell.reason}" for cell in report.cells]
-    rows = [row for cell in report.cells for row in cell.benchmarks]
-    if rows:
-        lines.append("")
-        labels = [row.label for row in rows]
-        wide = max(map(len, labels))
-        for label, row in zip(labels, rows, strict=True):
-            lines.append(f"  {label:<{wide}}  {interval(row):<24}  {verdict(row)}")
+    measured = [cell for cell in report.cells if cell.benchmarks]
+    wide = max((len(row.label) for cell in measured for row in cell.benchmarks), default=0)
+    for cell in measured:
+        lines += ["", f"  on {cell.id}:"] if len(measured) > 1 else [""]
+        lines += [f"  {row.label:<{wide}}  {interval(row):<24}  {verdict(row)}" for row in cell.benchmarks]
     lines += [
         "",
         f"  {report.next_step}",
