@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from pipeline.records import CellStarted, EnvironmentSeen, ProgramBuilt, ProgramRan, Record
+from pipeline.records import CellBundled, CellStarted, EnvironmentSeen, ProgramBuilt, ProgramRan, Record
 
 # What a run's own machine or its user has set, and no condition of the cell.
 _DULL = {"HOME", "PATH", "GOPATH", "GOCACHE", "GOROOT", "TMPDIR", "TEMP", "TMP", "SystemRoot", "SYSTEMROOT"}
@@ -28,13 +28,14 @@ class Program:
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
     """``programs`` by side and package; ``seen`` by a program that was started as the benchmarks are;
-    ``machine`` describes the cell's own, empty where it is the run's."""
+    ``machine`` describes the cell's own, empty where it is the run's, and ``bundle`` is what was sent there."""
 
     programs: tuple[Program, ...]
     commit: str
     series: str
     seen: EnvironmentSeen | None
     machine: Mapping[str, str]
+    bundle: CellBundled | None = None
 
     @property
     def believed(self) -> bool:
@@ -50,6 +51,7 @@ def build(cell: str, records: Sequence[Record]) -> Conditions | None:
     ran = {_key(one): one for one in _of(records, ProgramRan) if one.cell == cell}
     seen = [one for one in _of(records, EnvironmentSeen) if one.cell == cell]
     started = [one for one in _of(records, CellStarted) if one.cell == cell]
+    bundled = [one for one in _of(records, CellBundled) if one.cell == cell]
     first = next(iter(built.values()))
     return Conditions(
         programs=tuple(_program(one, ran.get(key)) for key, one in built.items()),
@@ -57,6 +59,7 @@ def build(cell: str, records: Sequence[Record]) -> Conditions | None:
         series=first.series,
         seen=seen[-1] if seen else None,
         machine=started[-1].environment if started else {},
+        bundle=bundled[-1] if bundled else None,
     )
 
 
@@ -128,4 +131,5 @@ def as_json(found: Conditions | None) -> dict[str, Any] | None:
         "series": found.series,
         "seen": found.seen.model_dump(exclude={"kind", "cell"}) if found.seen else None,
         "machine": dict(found.machine) or None,
+        "bundle": found.bundle.model_dump(exclude={"kind", "cell"}) if found.bundle else None,
     }

@@ -164,6 +164,8 @@ def test_a_cell_that_is_believed(case: Case) -> None:
     assert (case.out / "bench" / f"{NAME}.txt").read_text() == BENCH
     assert found.conditions.believed
     assert found.conditions.machine["cpu"] == "a processor"
+    written = json.loads((case.out / "report.json").read_text())["cells"][0]
+    assert written["conditions"]["bundle"] == {"files": {"bundle.json": 1}, "sha256": BUNDLE}
     assert [row.n for row in found.benchmarks if row.name == "TCP4OneShot-2"] == [8]
     assert report.seconds == 3.0
 
