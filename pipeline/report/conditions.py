@@ -28,7 +28,7 @@ class Program:
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
     """``programs`` by side and package; ``seen`` by a program that was started as the benchmarks are;
-    ``machine`` describes the cell's own, empty where it is the run's, and ``bundle`` is what was sent there."""
+    ``machine`` describes the cell's own, empty where it is the run's; ``bundle`` is what was sent there."""
 
     programs: tuple[Program, ...]
     commit: str

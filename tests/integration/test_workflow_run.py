@@ -39,7 +39,7 @@ MADE = {
 # The parts of report.json that are a time, or were measured, or come of what was.
 MEASURED = re.compile(
     r"""run_id | timings | environment\.load_1m | .*\.seconds
-    | cells\[\]\.conditions\.(machine | bundle | programs\[\]\.relinked)(\..*)?  # only a fleet has and does these
+    | cells\[\]\.conditions\.(machine | bundle | programs\[\]\.relinked)(\..*)?  # a fleet's alone
     | cells\[\]\.conditions\.seen\.variables\.(HOME|PATH|TMPDIR|GOCACHE|GOPATH|GOROOT)
     | cells\[\]\.machine\.(findings|rounds|elsewhere|steal).*
     | cells\[\]\.benchmarks\[\]\.
