@@ -70,6 +70,7 @@ def test_it_applies_as_the_commits_do(repository: Repository, tmp_path: Path) ->
     repository.git("checkout", "--quiet", "-b", "again", "HEAD~4")
     for patch in series.patches:
         repository.raw("apply", "--index", "-", stdin=patch.content)
+        assert not [one for one in patch.findings if one.severity == "error"]
     assert repository.git("write-tree") == repository.git("rev-parse", "master^{tree}")
 
 
