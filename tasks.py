@@ -16,8 +16,8 @@ SERIES = {
     "series": "a series below patches/ or its folder's path, a patch, an mbox, or - for standard input",
     "from-git": "instead of --series: the path of a clone; --range says which commits",
     "range": "commits of --from-git: A..B, or one commit",
-    "gerrit": "instead of --series: a change on Go's Gerrit, N or N/PATCHSET",
-    "github": "instead of --series: a pull request, such as golang/go#N",
+    "gerrit": "instead of --series: a change on Go's Gerrit, N, N/PATCHSET or its address",
+    "github": "instead of --series: a pull request, such as golang/go#N, or its address",
 }
 
 

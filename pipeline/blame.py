@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import signal
 from dataclasses import replace
@@ -13,13 +15,16 @@ from pipeline.errors import HostError
 # What a compiler, an assembler or vet says of a place: file, line, column, message.
 FINDING = re.compile(r"^(?:vet: )?(?:\./)?([\w./+~@-]+\.\w+):(\d+)(?::(\d+))?: (.*)$", re.MULTILINE)
 # A part of the keys of what is kept: a new number when other failures than before are the patch's.
-CHARGED = 2
+CHARGED = 3
 # What a tool says about a place in a source, and the indented lines below it, may quote the patch.
 _ABOUT_SOURCE = re.compile(r"\s|(?:vet: )?\S+\.\w+:\d+")
-# What blames a symbol, a package or go.mod without a line of a file.
+# What blames a symbol, a package or go.mod without a line of a file, or says what a release cannot do.
 _ABOUT_CODE = re.compile(
-    r"relocation target \S+ not defined|definition of symbol|is not in std|import cycle not allowed"
-    r"|build constraints exclude all|errors parsing \S*go\.mod"
+    r"relocation target \S+ not defined|definition of symbol|invalid reference to|nosplit stack over"
+    r"|is not in std|import cycle not allowed|use of internal package|build constraints exclude all"
+    r"|no (?:non-test )?Go files in|found packages .* in |source files not allowed when not using cgo"
+    r"|main is undeclared|errors parsing \S*go\.mod|inconsistent vendoring"
+    r"|requires external \(cgo\) linking|\bnot supported on\b|\brequires cgo\b"
 )
 # These end a tool whatever it had found before.
 _STOPPED = re.compile(
@@ -32,6 +37,12 @@ _CANNOT_WORK = re.compile(
     r"|^failed to initialize build cache|^build cache is (?:required|disabled)"
     r"|\bfork/exec .+: |: (?:permission denied|operation not permitted|exec format error)$"
     r"|(?:\$WORK|\bgo-build\d+)[/\\].*: no such file or directory$"
+)
+# How a system call that fails ends a line, in whichever tool: Go has the system's words in lower case.
+_SYSTEM_SAYS = re.compile(
+    rf": (?:{'|'.join(sorted({re.escape(os.strerror(one)) for one in errno.errorcode}))}"
+    r"|the system cannot .*|access is denied\.|the process cannot access .*)$",
+    re.IGNORECASE,
 )
 
 
@@ -49,9 +60,20 @@ def host_fault(result: proc.Result) -> str:
     # The whole output: the line may be far above the end of it, which is all that a result looks at.
     if cause := ended or replace(result, tail="\n".join(own)).host_cause():
         return cause
-    if FINDING.search(text) or any(map(_ABOUT_CODE.search, own)):
+    if _is_about_code(text):
         return ""
-    return next((line.strip() for line in own if _CANNOT_WORK.search(line)), "")
+    said = (line for line in own if _CANNOT_WORK.search(line) or _SYSTEM_SAYS.search(line.rstrip()))
+    return next(said, "").strip()
+
+
+def unclear(result: proc.Result) -> bool:
+    """Whether a go command failed without a word about code. ``host_fault`` knows the usual words about a
+    machine; for others, only a comparison can tell whose fault it is."""
+    return not result.ok and not _is_about_code(result.stdout or result.tail)
+
+
+def _is_about_code(text: str) -> bool:
+    return bool(FINDING.search(text) or _ABOUT_CODE.search(text))
 
 
 def _signal_name(number: int) -> str:
@@ -66,5 +88,5 @@ def stopped(what: str, cause: str, log: Path | None) -> HostError:
     return HostError(
         f"{what} was stopped by this machine: {cause}",
         meaning="that says nothing about the patch, and nothing of it is kept",
-        hint=f"see to memory, disk space and TMPDIR, and run it again; the log is {log}",
+        hint=f"see to memory, disk space, TMPDIR and {os.devnull}, and run it again; the log is {log}",
     )

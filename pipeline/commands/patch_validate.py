@@ -32,6 +32,7 @@ from pipeline.records import RunEnded, RunResumed, RunStarted
 from pipeline.report import model, text
 from pipeline.report.model import RunReport
 from pipeline.store import Store, default_root
+from pipeline.values import Threshold
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -187,6 +188,19 @@ def _origin(plan: Plan) -> str:
     return "; ".join(words)
 
 
+def _allowed(plan: Plan) -> list[str]:
+    applied = [rung for rung in plan.allowed if rung != "already-applied"]
+    lines = [f"{', '.join(applied)}: not clean, and applied all the same"] if applied else []
+    if len(applied) < len(plan.allowed):
+        lines.append("already-applied: a patch that the base holds already is left out")
+    return [f"allowed   {line}" for line in lines]
+
+
+def _limits(one: Threshold) -> str:
+    effect, margin = 100 * one.effect, 100 * one.margin
+    return f"a change counts from {effect:g} %, no change means within ±{margin:g} %"
+
+
 def _show_plan(plan: Plan, options: Options) -> None:
     if options.json:
         origin = plan.origin
@@ -201,11 +215,7 @@ def _show_plan(plan: Plan, options: Options) -> None:
         f"from      {_origin(plan)}",
         *([f"variant   for Go {plan.series.variant}"] if plan.series.variant else []),
         f"base      {plan.base}",
-        *(
-            [f"allowed   {', '.join(plan.allowed)}: not clean, and applied all the same"]
-            if plan.allowed
-            else []
-        ),
+        *_allowed(plan),
         f"profile   {profile.name}: {profile.rounds} rounds of pairs, at most "
         f"{profile.max_rounds} while anything is open; benchtime {profile.benchtime}; "
         f"toolchain {profile.toolchain}",
@@ -216,8 +226,8 @@ def _show_plan(plan: Plan, options: Options) -> None:
             + (f"; {under}" if (under := matrix_text.conditions(cell)) else "")
             for cell in plan.cells
         ),
-        f"decision  a change counts from {100 * plan.threshold.effect:g} %, no change means within "
-        f"±{100 * plan.threshold.margin:g} %; at most {profile.max_seconds} s for what is open",
+        f"decision  {_limits(plan.threshold)}; at most {profile.max_seconds} s for what is open",
+        *(f"          {unit}: {_limits(one)}" for unit, one in plan.units.items()),
         *(f"tests     {package}: {', '.join(names)}" for package, names in plan.series.tests.items()),
         *(["tests     whole packages: those named, and the changed ones"] * (profile.tests == "packages")),
         *([f"tests     also built with {', '.join(profile.variants)}"] if profile.variants else []),

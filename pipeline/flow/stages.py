@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from pipeline.errors import PatchError, UsageError
+from pipeline.errors import NothingToDoError, PatchError, UsageError
 from pipeline.flow import (
     applying,
     baseline,
@@ -108,7 +108,8 @@ def _rebuilt(context: Context, tree: GoTree) -> str:
 
 
 def apply(context: Context, source: GoTree) -> PatchedTree:
-    """The patched tree; PatchError when the series does not apply."""
+    """The patched tree. PatchError when the series does not apply, NothingToDoError when all of it is there
+    already."""
     with context.stage("apply"):
         plan = context.plan
         outcome = trees.applied(context.store, context.shell, source, plan.series, plan.allowed)
@@ -117,6 +118,12 @@ def apply(context: Context, source: GoTree) -> PatchedTree:
             for advice in (found for found in one.patch.findings if found.severity == "advice"):
                 context.ledger.append(LintFinding(**dataclasses.asdict(advice)))
         patched = trees.written(context.store, source, plan.series, outcome)
+        if all(one.skipped for one in outcome.applied):
+            raise NothingToDoError(
+                f"the series changes nothing: {source.version} holds every patch of it already",
+                meaning="--allow already-applied left them all out",
+                hint="choose an older --base, or close the series",
+            )
         if not patched.changed:
             raise PatchError("the series changes nothing: every file equals the baseline's")
     return patched

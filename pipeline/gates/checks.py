@@ -6,7 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,8 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a tool said: ``findings`` with a place in a file, and the end of its output."""
+    """What a tool said: ``findings`` with a place in a file, and the end of its output. ``unclear`` is a
+    failure without a word about code: it is never kept, and whose it is only a comparison can tell."""
 
     ok: bool
     findings: tuple[Finding, ...]
@@ -57,6 +58,15 @@ class Outcome:
     seconds: float
     log: str
     reused: bool
+    unclear: bool = False
+
+
+class _UnclearError(Exception):
+    """Ends the filling of the store with the outcome that must not be in it."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__()
+        self.outcome = outcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,15 +148,21 @@ def _by_go(place: Place, task: Task, role: str, width: int) -> Outcome:
             timeout=TIMEOUT,
         )
         _blame_host(result, task)
-        return {
+        meta = {
             "ok": result.ok,
             "findings": [asdict(one) for one in parse(result.stdout, task.tree.root)],
             "output": "" if result.ok else result.tail,
             "seconds": round(result.seconds, 3),
             "log": result.log.name if result.log else "",
         }
+        if blame.unclear(result):
+            raise _UnclearError(replace(_outcome(meta, reused=False), unclear=True))
+        return meta
 
-    entry = place.store.fill("checks", _inputs(place, task), build)
+    try:
+        entry = place.store.fill("checks", _inputs(place, task), build)
+    except _UnclearError as error:
+        return error.outcome
     return _outcome(entry.meta, reused=entry.reused)
 
 

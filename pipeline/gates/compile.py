@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from pipeline.errors import HostError
 from pipeline.gates import checks
 from pipeline.gates.checks import Outcome, Place, Task
 from pipeline.patch.reach import Reach, changed_packages, unlisted
@@ -172,9 +173,28 @@ def _judged(place: Place, wanted: Wanted, due: Sequence[_Due]) -> list[GateResul
     def of(task: Task, outcome: Outcome) -> Outcome | None:
         return None if outcome.ok else before.get(_on_base(wanted.base, folders, task).identity)
 
+    after = [
+        _settled(place, one.task, outcome, of(one.task, outcome))
+        for one, outcome in zip(due, after, strict=True)
+    ]
     return [
         _result(wanted, one, outcome, of(one.task, outcome)) for one, outcome in zip(due, after, strict=True)
     ]
+
+
+def _settled(place: Place, task: Task, after: Outcome, before: Outcome | None) -> Outcome:
+    """The patched side's outcome, of which it is certain whose it is. A failure without a word about code is
+    the patch's when the baseline passes in between and it comes again; HostError when the baseline fails
+    beside it, or fails in that way itself: both are this machine's as likely."""
+    if (before is not None and before.unclear) or (after.unclear and before is not None and not before.ok):
+        said = before if before.unclear else after
+        raise HostError(
+            f"checking {task.platform} ({task.signal}) failed without a word about code:\n{said.output}",
+            meaning="the baseline fails as well: the release or this machine is at fault, and of the patch "
+            "nothing is known; nothing of it is kept",
+            hint=f"mend what it names and run it again; the log is {said.log}",
+        )
+    return checks.run(place, [task], "again", lambda _: None)[0] if after.unclear else after
 
 
 def _on_base(base: GoTree, folders: Collection[str], task: Task) -> Task:

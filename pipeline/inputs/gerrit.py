@@ -19,6 +19,11 @@ from pipeline.web.answers import Patience, Wanted
 from pipeline.web.reply import Answer
 
 _CHANGE = re.compile(r"([1-9]\d{0,9})(?:/([1-9]\d{0,4}))?")
+# What a browser shows of a change, to be pasted. Between two patch sets (3..5) is no change to take.
+_PASTED = re.compile(
+    r"https://(?:go-review\.googlesource\.com/(?:c/(?:[\w./%-]{1,200}/\+/)?)?|(?:go\.dev|golang\.org)/cl/)"
+    r"([0-9]+(?:/[0-9]+(?=[/?#]|\Z))?)(?:/(?![0-9]+\.\.)[^?#]*)?(?:[?#].*)?"
+)
 # Gerrit puts it before all JSON, so that no web page can load it as a script.
 _GUARD = b")]}'"
 
@@ -54,17 +59,19 @@ class _Related(Answer):
 
 
 class GerritChange:
-    """``N``, or ``N/PATCHSET``, at the server ``url``."""
+    """``N``, ``N/PATCHSET`` or the address of one, at the server ``url`` whatever the address names."""
 
     def __init__(self, change: str, url: str, patience: Patience = server.PATIENCE) -> None:
         self._given, self._url, self._patience = change, url, patience
 
     def read(self, version: str) -> tuple[Series, Provenance]:
         """See ``Input.read``."""
-        found = _CHANGE.fullmatch(self._given)
+        pasted = _PASTED.fullmatch(self._given)
+        found = _CHANGE.fullmatch(pasted[1] if pasted else self._given)
         if not found:
             raise UsageError(
-                f"--gerrit {plain(self._given)!r} is no change", hint="give its number: 12345, or 12345/3"
+                f"--gerrit {plain(self._given)!r} is no change",
+                hint="give its number, 12345 or 12345/3, or the address that the browser shows",
             )
         change = found[1]
         detail = self._json(change, "detail?o=ALL_REVISIONS", _Detail)

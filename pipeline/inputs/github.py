@@ -17,6 +17,9 @@ from pipeline.web.token import from_environment
 TOKEN = "GITHUB_TOKEN"  # noqa: S105  # the variable's name
 _REQUEST = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]{0,38})/(?!\.{1,2}#)([A-Za-z0-9._-]{1,100})#([1-9]\d{0,8})")
 
+# What a browser shows of a pull request, whichever of its tabs is open.
+_PASTED = re.compile(r"https://(?:www\.)?github\.com/([^/#]+/[^/#]+)/pull/([0-9]+)(?:[/?#].*)?")
+
 
 class _Head(Answer):
     sha: str = Field(pattern=r"^[0-9a-f]{40}$")
@@ -33,20 +36,22 @@ class _Pull(Answer):
 
 
 class PullRequest:
-    """``OWNER/REPO#N`` at the API ``url``."""
+    """``OWNER/REPO#N``, or its address, at the API ``url`` whatever the address names."""
 
     def __init__(self, request: str, url: str, patience: Patience = server.PATIENCE) -> None:
         self._given, self._url, self._patience = request, url, patience
 
     def read(self, version: str) -> tuple[Series, Provenance]:
         """See ``Input.read``."""
-        found = _REQUEST.fullmatch(self._given)
+        given = _PASTED.sub(r"\1#\2", self._given) if _PASTED.fullmatch(self._given) else self._given
+        found = _REQUEST.fullmatch(given)
         if not found:
             raise UsageError(
-                f"--github {plain(self._given)!r} is no pull request", hint="give it as golang/go#12345"
+                f"--github {plain(self._given)!r} is no pull request",
+                hint="give it as golang/go#12345, or the address that the browser shows",
             )
         owner, repository, number = found.groups()
-        what = f"pull request {self._given}"
+        what = f"pull request {given}"
         address = f"{self._url}/repos/{owner}/{repository}/pulls/{number}"
         about = _wanted(address, what, "application/vnd.github+json", server.MAX_JSON)
         pull = server.model(server.read(about, self._patience), _Pull, about)
@@ -60,7 +65,7 @@ class PullRequest:
         ), Provenance(
             form="github",
             origin=f"{what}, {wanted.place}",
-            options=(f"--github={self._given}",),
+            options=(f"--github={given}",),
             revision=pull.head.sha,
             sha256=mails.sha256(raw),
             raw=raw,

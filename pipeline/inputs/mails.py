@@ -51,7 +51,8 @@ class Letters:
 @dataclass(frozen=True, kw_only=True)
 class _Mail:
     """One mail taken apart. ``at`` is its place in the file; ``number`` of ``total`` are those of ``[PATCH
-    2/3]``, None where there are none; ``diff`` is all from the end of the message on."""
+    2/3]``, None where there are none; ``diff`` is all from the end of the message on; ``crlf`` that every
+    line ended in CRLF, which was undone."""
 
     at: int
     commit: str
@@ -61,6 +62,7 @@ class _Mail:
     diff: bytes
     number: int | None
     total: int | None
+    crlf: bool
 
     @property
     def shown(self) -> str:
@@ -85,6 +87,12 @@ def read(raw: bytes, what: str) -> Letters:
     with tempfile.TemporaryDirectory(prefix="gopatch-") as folder:
         mails = [_open(Path(folder), at, one, what) for at, one in _split(Path(folder), raw, what)]
     wanted, notes = _ordered(mails, what)
+    if undone := [one.shown for one in wanted if one.crlf]:
+        those = f"{what} has" if len(undone) == len(wanted) else f"of {what}, {', '.join(undone)} has"
+        notes += (
+            f"{those} CRLF at the end of every line, as mail software sends it: taken for the mail's line "
+            "ends, not for those of the files",
+        )
     return Letters(
         patches=tuple(
             examined(file_name(at, one.subject), one.content, (one.subject, one.message))
@@ -129,7 +137,9 @@ def _split(folder: Path, raw: bytes, what: str) -> list[tuple[int, bytes]]:
     out = folder / "mails"
     out.mkdir()
     # mboxrd: what quoted a line that begins with From is undone. No line of a diff begins with `>`.
-    result = git.quiet(["mailsplit", "-b", "-d4", "--mboxrd", f"-o{out}"], cwd=folder, stdin=raw)
+    # keep-cr: Go has files whose lines end in CRLF; git would make LF of every one of them.
+    words = ["mailsplit", "-b", "-d4", "--keep-cr", "--mboxrd", f"-o{out}"]
+    result = git.quiet(words, cwd=folder, stdin=raw)
     if not result.ok:
         raise _failure(result.tail, f"{what} is no mbox that git can split", folder)
     return [(int(path.name), path.read_bytes()) for path in sorted(out.iterdir())]
@@ -137,6 +147,8 @@ def _split(folder: Path, raw: bytes, what: str) -> list[tuple[int, bytes]]:
 
 def _open(folder: Path, at: int, mail: bytes, what: str) -> _Mail:
     text, diff = folder / "message", folder / "diff"
+    if crlf := _sent_with_crlf(mail):
+        mail = mail.replace(b"\r\n", b"\n")
     result = git.quiet(["mailinfo", "-k", "-u", str(text), str(diff)], cwd=folder, stdin=mail, timeout=60)
     if not result.ok:
         raise _failure(result.tail, f"mail {at} of {what} cannot be read", folder)
@@ -146,6 +158,10 @@ def _open(folder: Path, at: int, mail: bytes, what: str) -> _Mail:
         raise PatchError(f"mail {at} of {what}: a subject of more than {MAX_SUBJECT} characters")
     subject, numbers = _subject(title)
     message, patch = text.read_bytes(), diff.read_bytes()
+    # In base64 the line ends of the text are the transport's as well.
+    if _ENCODED.search(_head(mail)) and _only_crlf(message + patch):
+        crlf, patch = True, patch.replace(b"\r\n", b"\n")
+    message = message.replace(b"\r\n", b"\n")
     commit = _COMMIT.match(mail)
     return _Mail(
         at=at,
@@ -156,7 +172,23 @@ def _open(folder: Path, at: int, mail: bytes, what: str) -> _Mail:
         diff=patch,
         number=numbers[0] if numbers else None,
         total=numbers[1] if numbers else None,
+        crlf=crlf,
     )
+
+
+def _sent_with_crlf(mail: bytes) -> bool:
+    """Whether every line of the mail ends in CRLF, so that this tells nothing of the files that it changes.
+    The line that begins a mail in an mbox, and the blank one between two, are the mailbox's own."""
+    own = mail.split(b"\n", 1)[-1] if mail.startswith(b"From ") else mail
+    return _only_crlf(own.rstrip(b"\n") + b"\n" if own.endswith(b"\n\n") else own)
+
+
+def _only_crlf(text: bytes) -> bool:
+    return 0 < text.count(b"\n") == text.count(b"\r\n")
+
+
+def _head(mail: bytes) -> bytes:
+    return mail.split(b"\n\n", 1)[0]
 
 
 def _subject(raw: str) -> tuple[str, tuple[int, int] | None]:
@@ -171,12 +203,14 @@ def _subject(raw: str) -> tuple[str, tuple[int, int] | None]:
 
 
 def _is_plain(mail: bytes, patch: bytes) -> bool:
-    """Whether git would find the patch in the mail as it is: nothing of it was encoded."""
+    """Whether git would find the patch in the mail as it is: nothing of it was encoded, and only the patch
+    has lines that end in CRLF."""
     try:
         mail.decode("utf-8")
     except UnicodeDecodeError:
         return False
-    return patch in mail and not _ENCODED.search(mail.split(b"\n\n", 1)[0])
+    at = mail.find(patch)
+    return at >= 0 and b"\r" not in mail[:at] and not _ENCODED.search(_head(mail))
 
 
 def _rebuilt(headers: Mapping[str, str], message: bytes, patch: bytes) -> bytes:

@@ -59,7 +59,10 @@ def _candidates(texts: Sequence[str]) -> Iterator[Version]:
     specifiers = [one for text in texts for one in SpecifierSet(text)]
     yield from (Version("1.0"), _NO_END)
     for one in specifiers:
-        version = Version(one.version.removesuffix(".*"))
+        try:
+            version = Version(one.version.removesuffix(".*"))
+        except InvalidVersion:  # after ===, which is compared as text: of no release
+            continue
         yield version
         major, minor, micro = version.major, version.minor, version.micro
         for step in range(len(specifiers) + 2):

@@ -128,7 +128,11 @@ def load(folder: Path, version: str = "") -> Series:
     in them, and nothing may be applied before it was asked."""
     document = config.load(folder / SERIES_FILE)
     whole = config.check(document, SeriesFile)
-    if mistakes := [*_missing(document, whole, folder), *_overlaps(document, whole)]:
+    if mistakes := [
+        *_missing(document, whole, folder),
+        *_twice(document, whole),
+        *_overlaps(document, whole),
+    ]:
         raise UsageError("\n".join(mistakes))
     model = whole.variant(_index(whole, version))
     patches = tuple(_read(folder / name) for name in model.patches)
@@ -164,10 +168,21 @@ def _missing(document: config.Document, model: SeriesFile, folder: Path) -> list
     ]
 
 
+def _twice(document: config.Document, model: SeriesFile) -> list[str]:
+    places = [
+        ((*path, index), name)
+        for path, names in _lists(model)
+        for index, name in enumerate(names)
+        if name in names[:index]
+    ]
+    return [
+        f"{document.where(place)}: {config.dotted(place)}: {name} is listed twice" for place, name in places
+    ]
+
+
 def _overlaps(document: config.Document, model: SeriesFile) -> list[str]:
-    """Ranges of which a release would have two, so that nobody could say which of them holds."""
-    if not model.variants:
-        return []
+    """Ranges that hold no release, and those of which a release would have two, so that nobody could say
+    which of them holds."""
     places: list[tuple[str | int, ...]] = [("base",)]
     places += [("variants", index, "base") for index in range(len(model.variants))]
     named = list(zip(places, model.ranges, strict=True))

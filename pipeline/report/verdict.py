@@ -55,9 +55,15 @@ def _ended_early(end: RunEnded) -> Decision:
     steps = {
         ExitCode.PATCH_FAILS: "Mend the patch and run again.",
         ExitCode.INTERRUPTED: "Go on with ./inv patch-validate --resume.",
+        ExitCode.NOTHING_TO_DO: "Choose another base, or another series.",
+    }
+    words = {
+        ExitCode.PATCH_FAILS: "fail",
+        ExitCode.INTERRUPTED: "interrupted",
+        ExitCode.NOTHING_TO_DO: "nothing",
     }
     return Decision(
-        word={ExitCode.PATCH_FAILS: "fail", ExitCode.INTERRUPTED: "interrupted"}.get(code, "error"),
+        word=words.get(code, "error"),
         code=code,
         headline=end.failure.splitlines()[0] if end.failure else "The run failed.",
         next_step=steps.get(

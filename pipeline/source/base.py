@@ -56,8 +56,8 @@ class FirstOf:
         return next((root for root in found if root), None)
 
     def fetch(self, store: Store, shell: Shell) -> tuple[GoTree, bool]:
-        """See ``Source.fetch``. UsageError when a source says that there is no such release, HostError when
-        none could say anything; both with what each said."""
+        """See ``Source.fetch``. UsageError when every source says that there is no such release, HostError
+        when one could not be asked: it may have it. Both with what each said."""
         failed: dict[str, PipelineError] = {}
         for name, source in self.sources.items():
             try:
@@ -75,9 +75,9 @@ class FirstOf:
     def _failure(self, failed: Mapping[str, PipelineError]) -> PipelineError:
         if len(failed) == 1:
             return next(iter(failed.values()))
-        unknown: list[PipelineError] = [e for e in failed.values() if isinstance(e, UsageError)]
-        kind = UsageError if unknown else HostError
-        first = (unknown or list(failed.values()))[0]
+        unasked: list[PipelineError] = [e for e in failed.values() if isinstance(e, HostError)]
+        kind = HostError if unasked else UsageError
+        first = (unasked or list(failed.values()))[0]
         return kind(
             f"Go {self.version} could not be fetched from any source",
             meaning="\n  ".join(

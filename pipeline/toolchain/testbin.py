@@ -55,6 +55,10 @@ class TestBuildError(Exception):
         return "[build failed]" not in said and head.search(said) is not None
 
 
+class _UnclearError(Exception):
+    """A failure without a word about code, which may be this machine's: its reason is not kept."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Dropped:
     """A test file of the series left out of the baseline, with the compiler's reason."""
@@ -127,7 +131,7 @@ def fingerprint(
     builder: Builder, tree: GoTree, side: Side, package: str, target: Platform
 ) -> tuple[str, str]:
     """The sha256 of a package's test binary for any platform, or '' and the reason why there is none. Both
-    are kept, the binary is not."""
+    are kept, the binary is not, nor a reason that is not about code."""
 
     def build(folder: Path) -> Mapping[str, Any]:
         path = folder / "test"
@@ -142,7 +146,10 @@ def fingerprint(
         if cause := blame.host_fault(result):
             raise blame.stopped(f"compiling {package}'s tests for {target}", cause, result.log)
         if not result.ok:
-            return {"sha256": "", "reason": next(iter(result.tail.strip().splitlines()), "it failed")}
+            reason = next(iter(result.tail.strip().splitlines()), "it failed")
+            if blame.unclear(result):
+                raise _UnclearError(reason)
+            return {"sha256": "", "reason": reason}
         if not path.is_file():
             return {"sha256": "", "reason": "it has no tests there"}
         sha256 = file_sha256(path)
@@ -157,7 +164,10 @@ def fingerprint(
         "flags": FLAGS,
         "platform": str(target),
     }
-    meta = builder.store.fill("fingerprints", inputs, build).meta
+    try:
+        meta = builder.store.fill("fingerprints", inputs, build).meta
+    except _UnclearError as error:
+        return "", str(error)
     return str(meta["sha256"]), str(meta["reason"])
 
 

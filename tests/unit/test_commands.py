@@ -140,9 +140,26 @@ def test_a_dry_run_prints_the_plan_and_makes_nothing(project: Path) -> None:
     shown = inv(project, "patch-validate", "--dry-run", "--profile=quick", code=0).stdout
     assert "series    kqueue-retry-backoff" in shown
     assert "profile   quick: 8 rounds" in shown
+    assert "\nallowed" not in shown
     plan = json.loads(inv(project, "patch-validate", "--dry-run", "--json", "--cells=linux-*", code=0).stdout)
     assert [cell["id"] for cell in plan["cells"]] == ["linux-amd64", "linux-arm64"]
     assert sorted(path.name for path in project.iterdir()) == before
+
+
+@pytest_processes
+def test_a_dry_run_shows_what_a_series_says_of_a_unit_and_what_is_let_pass(project: Path) -> None:
+    folder = project / "patches" / "own-limits"
+    shutil.copytree(project / "patches" / "kqueue-retry-backoff", folder)
+    text = (folder / "series.yml").read_text()
+    assert "effect: 3%, margin: 6%" in text
+    text = text.replace("kqueue-retry-backoff", "own-limits").replace("3%, margin: 6%", "20%, margin: 30%")
+    (folder / "series.yml").write_text(text)
+    words = ["patch-validate", "--dry-run", "--series=own-limits", "--profile=quick"]
+    shown = inv(project, *words, "--allow=already-applied,fuzz", code=0).stdout
+    assert "\n          sec/op: a change counts from 20 %, no change means within ±30 %\n" in shown
+    assert "\nallowed   fuzz: not clean, and applied all the same\n" in shown
+    assert "\nallowed   already-applied: a patch that the base holds already is left out\n" in shown
+    shutil.rmtree(folder)
 
 
 @pytest_processes

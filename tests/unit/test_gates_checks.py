@@ -39,6 +39,10 @@ MACHINE = [
     "fatal error: failed to reserve page summary memory\n\nruntime stack:\n\truntime/panic.go:1243 +0x48",
     "errors: fork/exec /x/compile: cannot allocate memory",
     "errors: open $WORK/b001/importcfg: no such file or directory",
+    "vet -flags failed: open /dev/null: is a directory",
+    "# errors\nmkdir /dev/null/: file exists",
+    "go: open /x/go.mod: Permission denied",
+    "# p\nlink: mapping output file failed: invalid argument",
     # However much was found before, and however far above the end it is said.
     "# p\np/p.go:3:2: undefined: x\nq: /x/compile: signal: killed",
     "q: /x/compile: signal: killed" + "\n# p\np/p.go:3:2: undefined: x" * 40,
@@ -55,9 +59,19 @@ PATCH = [
     "go: errors parsing go.mod:\ngo.mod:14: unknown directive: frob",
     "# p\np.F: relocation target p.g not defined",
     "# p\nlink: duplicated definition of symbol p.F, from p and q",
-    "p: /x/pkg/tool/linux_amd64/compile: signal: segmentation fault",
+    "# p\np.F: nosplit stack over 792 byte limit",
+    "# p\nlink: p: invalid reference to runtime.x",
+    "found packages p (p.go) and q (q.go) in /x/src/p",
+    # As go 1.27.3 says it of Android and iOS.
+    "# p\nandroid/amd64 requires external (cgo) linking, but cgo is not enabled\nFAIL\tp [setup failed]",
     # A finding is one, whatever the go command could not do besides.
     "# p\np/p.go:3:2: undefined: x\ngo: mkdir /x: permission denied",
+]
+
+UNCLEAR = [
+    "p: /x/pkg/tool/linux_amd64/compile: signal: segmentation fault",
+    "# p\nlink: words that nobody knows",
+    "",
 ]
 
 
@@ -154,6 +168,17 @@ def test_what_the_patch_did_is_charged_to_it_and_kept(bench: Bench, text: str) -
     assert (sha256, reason) == ("", text.splitlines()[0])
     assert len(bench.kept()) == 2
     assert bench.check().reused
+
+
+@pytest.mark.parametrize("text", UNCLEAR)
+def test_a_failure_without_a_word_about_code_is_not_kept(bench: Bench, text: str) -> None:
+    bench.go_does(says(text))
+    found = bench.check()
+    assert (found.ok, found.unclear, found.output.endswith(text)) == (False, True, True)
+    assert bench.fingerprint()[0] == ""
+    assert bench.kept() == []
+    bench.go_does("exit 0")
+    assert bench.check().ok
 
 
 def test_a_go_command_that_passes_may_say_anything(bench: Bench) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.errors import HostError
 from pipeline.flow import compiling
 from pipeline.gates import checks
 from pipeline.gates import compile as gate
@@ -281,6 +282,65 @@ def test_a_platform_that_cannot_link_at_all_is_not_charged_but_its_errors_are(
     broken = {**linkless, ("tests", "darwin", 1): ["p.go:3 undefined: x"]}
     results, _ = check(monkeypatch, broken, {"src/p/p.go": "1"})
     assert [one.detail for one in results if one.status == "fail"] == ["src/p/p.go:3:1: undefined: x"]
+
+
+UNKNOWN = Outcome(ok=False, findings=(), output="link: hm", seconds=1, log="l", reused=False, unclear=True)
+KNOWN = Outcome(ok=False, findings=(), output="import cycle not allowed", seconds=1, log="", reused=False)
+FINE = Outcome(ok=True, findings=(), output="", seconds=1, log="", reused=False)
+
+
+def settled(
+    monkeypatch: pytest.MonkeyPatch, *answers: tuple[str, Outcome], base: bool = True
+) -> list[GateResult]:
+    """The gate's results where the build of one platform is answered thus, by role, in order."""
+    left = list(answers)
+
+    def run(_place: Place, tasks: Sequence[Task], role: str, _each: object) -> list[Outcome]:
+        if not tasks or tasks[0].signal != "build":
+            return [FINE for _ in tasks]
+        due, outcome = left.pop(0)
+        assert (role, len(tasks)) == (due, 1)
+        return [outcome]
+
+    monkeypatch.setattr(checks, "run", run)
+    place: Any = None
+    wanted = Wanted(
+        base=BASE if base else GoTree(root=Path("base"), version="1.27.3", digest="b", manifest={}),
+        prefixes=prefixes({"src/p/p_linux.go": "1"}),
+        depth=EVERYWHERE,
+        packages=(),
+        cells={},
+        host=LINUX,
+    )
+    results = gate.check(place, wanted, lambda *_: None)
+    assert left == []
+    return [one for one in results if one.signal == "build"]
+
+
+def test_a_failure_without_a_word_about_code_is_the_patchs_if_it_comes_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (bad,) = settled(monkeypatch, ("patched", UNKNOWN), ("base", FINE), ("again", UNKNOWN))
+    assert (bad.status, bad.detail) == ("fail", "link: hm")
+    (good,) = settled(monkeypatch, ("patched", UNKNOWN), ("base", FINE), ("again", FINE))
+    assert good.status == "pass"
+
+
+@pytest.mark.parametrize(
+    ("after", "before"),
+    [(UNKNOWN, UNKNOWN), (UNKNOWN, KNOWN), (KNOWN, UNKNOWN)],
+    ids=["both", "one", "other"],
+)
+def test_where_the_baseline_fails_beside_it_nobody_is_charged(
+    monkeypatch: pytest.MonkeyPatch, after: Outcome, before: Outcome
+) -> None:
+    with pytest.raises(HostError, match=r"linux/amd64 \(build\) failed without a word about code:\nlink: hm"):
+        settled(monkeypatch, ("patched", after), ("base", before))
+
+
+def test_what_only_the_series_has_is_asked_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    (bad,) = settled(monkeypatch, ("patched", UNKNOWN), ("again", UNKNOWN), base=False)
+    assert bad.status == "fail"
 
 
 def test_a_package_that_only_the_series_has_is_not_asked_of_the_baseline(

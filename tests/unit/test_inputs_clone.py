@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import proc
 from pipeline.errors import HostError, NothingToDoError, PatchError, UsageError
 from pipeline.inputs.clone import Clone
-from pipeline.patch import lint
+from pipeline.inputs.folder import Folder
+from pipeline.inputs.stream import PatchFile, Stdin
+from pipeline.patch import apply, lint
 from pipeline.values import Provenance, Series
 from tests.unit.contributor import FILE, Repository
 
@@ -67,6 +70,7 @@ def test_it_applies_as_the_commits_do(repository: Repository, tmp_path: Path) ->
     repository.git("checkout", "--quiet", "-b", "again", "HEAD~4")
     for patch in series.patches:
         repository.raw("apply", "--index", "-", stdin=patch.content)
+        assert not [one for one in patch.findings if one.severity == "error"]
     assert repository.git("write-tree") == repository.git("rev-parse", "master^{tree}")
 
 
@@ -277,3 +281,30 @@ def test_a_partial_clone_fetches_nothing(repository: Repository, tmp_path: Path)
     assert not trace.exists(), trace.read_text()
     repository.run("cat-file", "-e", missing)
     assert trace.exists()
+
+
+def test_every_form_keeps_carriage_returns(repository: Repository, tmp_path: Path) -> None:
+    repository.git("config", "core.autocrlf", "false")
+    repository.commit({"src/errors/dos.go": "package errors\r\n\r\n// a\r\n"}, "errors: new\n")
+    repository.commit({"src/errors/dos.go": "package errors\r\n\r\n// b\r\n"}, "errors: other\n")
+    folder = tmp_path / "crlf"
+    folder.mkdir()
+    (folder / "1.patch").write_bytes(repository.raw("format-patch", "--stdout", "-1"))
+    (folder / "2.diff").write_bytes(repository.raw("diff", "HEAD~1", "HEAD"))
+    (folder / "series.yml").write_text('{series: crlf, subject: x, base: ">=1.27", patches: [1.patch]}')
+    forms = [
+        read(repository, "HEAD~1..HEAD")[0],
+        read(repository, "HEAD")[0],
+        PatchFile(folder / "1.patch").read("1.27.3")[0],
+        PatchFile(folder / "2.diff").read("1.27.3")[0],
+        Stdin((folder / "1.patch").read_bytes()).read("1.27.3")[0],
+        Folder(str(folder), tmp_path).read("1.27.3")[0],
+    ]
+    tree = tmp_path / "tree" / "src" / "errors"
+    tree.mkdir(parents=True)
+    (tree / "dos.go").write_bytes(b"package errors\r\n\r\n// a\r\n")
+    shell = proc.Shell(logs=tmp_path / "logs", observe=lambda *_: None)
+    for series in forms:
+        outcome = apply.apply_series(shell, tmp_path / "tree", series.patches).require()
+        assert [one.rung for one in outcome.applied] == ["exact"]
+        assert outcome.files == {"src/errors/dos.go": b"package errors\r\n\r\n// b\r\n"}

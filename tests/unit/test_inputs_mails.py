@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import email
 import email.policy
 import re
@@ -138,9 +139,95 @@ def test_quoted_from_lines(repository: Repository, tmp_path: Path) -> None:
     assert mails.read(raw, "x.mbox").patches[0].message == body.strip()
 
 
+def dos(repository: Repository) -> bytes:
+    """Two mails of files whose lines end in CRLF, in whole and in part; the first's message has them too."""
+    repository.git("checkout", "--quiet", "-B", "dos", "master~3")
+    repository.git("config", "core.autocrlf", "false")
+    new = {"src/errors/dos.go": "package errors\r\n\r\n// end\r\n", "src/errors/mixed": "a\r\nb\nc\r\n"}
+    repository.commit(new, "errors: x\r\n\r\nIt is new.\r\n")
+    repository.commit({"src/errors/dos.go": "package errors\r\n\r\n// END\r\n"}, "errors: y\n\nIt is loud.\n")
+    return repository.raw("format-patch", "--stdout", "dos~2..dos")
+
+
+def bytes_by_am(repository: Repository, raw: bytes, *options: str) -> dict[str, bytes]:
+    repository.git("checkout", "--quiet", "-B", "am", "master~3")
+    repository.raw("am", *options, stdin=raw)
+    return {name: repository.raw("show", f"am:src/errors/{name}") for name in ("dos.go", "mixed")}
+
+
+def bytes_by_us(tmp_path: Path, raw: bytes) -> dict[str, bytes]:
+    root = tmp_path / "bytes"
+    root.mkdir()
+    shell = proc.Shell(logs=tmp_path / "logs", observe=lambda *_: None)
+    patches = mails.read(raw, "x.mbox").patches
+    assert not [one for patch in patches for one in patch.findings if one.severity == "error"]
+    apply.write(root, apply.apply_series(shell, root, patches).require().files)
+    return {name: (root / "src/errors" / name).read_bytes() for name in ("dos.go", "mixed")}
+
+
+def test_carriage_returns_of_the_files_stay(repository: Repository, tmp_path: Path) -> None:
+    raw = dos(repository)
+    files = bytes_by_us(tmp_path, raw)
+    assert files == bytes_by_am(repository, raw, "--keep-cr")
+    assert files == {"dos.go": b"package errors\r\n\r\n// END\r\n", "mixed": b"a\r\nb\nc\r\n"}
+    found = mails.read(raw, "x.mbox")
+    assert found.notes == ()
+    assert found.patches[0].message == "It is new."
+    assert found.patches[1].content in raw
+
+
+@pytest.mark.parametrize("options", [("--attach",), ("--inline",)])
+def test_carriage_returns_in_attachments(
+    repository: Repository, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    dos(repository)
+    raw = repository.raw("format-patch", "--stdout", *options, "dos~2..dos")
+    assert bytes_by_us(tmp_path, raw) == bytes_by_am(repository, raw, "--keep-cr")
+
+
+NOTE = (
+    "x.mbox has CRLF at the end of every line, as mail software sends it: taken for the mail's line ends, "
+    "not for those of the files"
+)
+
+
 def test_crlf_of_the_mail_is_undone_as_git_does(repository: Repository, tmp_path: Path) -> None:
     raw = repository.raw("format-patch", "--stdout", "master~3..master").replace(b"\n", b"\r\n")
     assert as_we_do(tmp_path, raw) == as_am_does(repository, raw)
+    assert mails.read(raw, "x.mbox").notes == (NOTE,)
+
+
+def test_crlf_of_the_mail_leaves_those_of_the_files(repository: Repository, tmp_path: Path) -> None:
+    raw = dos(repository).replace(b"\n", b"\r\n")
+    files = bytes_by_us(tmp_path, raw)
+    assert files == bytes_by_am(repository, raw)
+    assert files["mixed"] == b"a\r\nb\nc\r\n"
+
+
+def test_a_mailbox_with_line_ends_of_its_own(repository: Repository) -> None:
+    raw = repository.raw("format-patch", "--stdout", "master~3..master")
+    lines = [
+        line if line.startswith(b"From ") else line.replace(b"\n", b"\r\n")
+        for line in raw.splitlines(keepends=True)
+    ]
+    found = mails.read(b"".join(lines), "x.mbox")
+    assert found.notes == (NOTE,)
+    assert [one.files for one in found.patches] == [(FILE,)] * 3
+    one = raw.split(b"\nFrom ")[0].replace(b"\n", b"\r\n") + b"\n"
+    both = mails.read(one + b"\n" + raw[len(raw.split(b"\nFrom ")[0]) + 1 :], "x.mbox")
+    assert both.notes == (NOTE.replace("x.mbox", f"of x.mbox, mail 1 ({both.patches[0].subject[:59]}…)"),)
+
+
+@pytest.mark.parametrize("ends", [b"\n", b"\r\n"])
+def test_line_ends_in_base64(repository: Repository, tmp_path: Path, ends: bytes) -> None:
+    dos(repository)
+    raw = repository.raw("format-patch", "--stdout", "-1", "dos~1")
+    text = raw.split(b"\n\n", 1)[1].replace(b"\n", ends)
+    head = b"From: a <a@example.test>\nSubject: errors: x\nContent-Transfer-Encoding: base64\n\n"
+    mail = head + base64.encodebytes(text)
+    how = "--quoted-cr=strip" if ends == b"\r\n" else "--quoted-cr=nowarn"
+    assert bytes_by_us(tmp_path, mail) == bytes_by_am(repository, mail, how)
+    assert mails.read(mail, "x.mbox").notes == ((NOTE,) if ends == b"\r\n" else ())
 
 
 def numbered(repository: Repository, *order: int) -> bytes:

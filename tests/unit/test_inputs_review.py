@@ -118,6 +118,38 @@ def test_a_gerrit_change(server: GoServer, repository: Repository, asked: str) -
     assert server.hits[0][0] == f"{DETAIL}?o=ALL_REVISIONS"
 
 
+AT_GERRIT = "https://go-review.googlesource.com"
+
+
+@pytest.mark.parametrize(
+    ("address", "asked"),
+    [
+        (f"{AT_GERRIT}/c/go/+/12345", "12345"),
+        (f"{AT_GERRIT}/c/go/+/12345/3", "12345/3"),
+        (f"{AT_GERRIT}/c/go/+/12345/3/src/runtime/proc.go#12", "12345/3"),
+        (f"{AT_GERRIT}/c/go/+/12345/comment/0a1b/", "12345"),
+        (f"{AT_GERRIT}/c/go/+/12345?tab=comments", "12345"),
+        (f"{AT_GERRIT}/c/12345/", "12345"),
+        (f"{AT_GERRIT}/12345", "12345"),
+        ("https://go.dev/cl/12345", "12345"),
+        ("https://golang.org/cl/12345/3", "12345/3"),
+    ],
+)
+def test_the_address_of_a_change(server: GoServer, repository: Repository, address: str, asked: str) -> None:
+    serve_change(server, repository, status="ABANDONED")
+    assert change(server, address) == change(server, asked)
+
+
+@pytest.mark.parametrize(
+    "rest", ["", "/files", "/commits/0123abc", "/", "#issuecomment-1", "?w=1", "/files#diff-1"]
+)
+def test_the_address_of_a_pull_request(server: GoServer, repository: Repository, rest: str) -> None:
+    serve_pull(server, repository)
+    series, origin = pull(server, f"https://github.com/golang/go/pull/678{rest}")
+    assert (series, origin) == pull(server)
+    assert origin.options == ("--github=golang/go#678",)
+
+
 def test_patch_sets_of_a_change(server: GoServer, repository: Repository) -> None:
     commit, newer = repository.git("rev-parse", "HEAD"), "2" * 40
     revisions = {commit: {"_number": 3}, newer: {"_number": 4}, "3" * 40: {"_number": "edit"}}
@@ -183,7 +215,26 @@ def test_a_pull_request_with_merges_is_not_taken_in_part(server: GoServer, repos
 
 @pytest.mark.parametrize(
     "asked",
-    ["", "0", "-1", "12345/", "12345/0", "12345/3/1", "../accounts/self", "12345?o=X", "１２", "I0123abc"],
+    [
+        *(
+            "",
+            "0",
+            "-1",
+            "12345/",
+            "12345/0",
+            "12345/3/1",
+            "../accounts/self",
+            "12345?o=X",
+            "１２",
+            "I0123abc",
+        ),
+        f"{AT_GERRIT}/c/go/+/12345/2..3",
+        f"{AT_GERRIT}/c/go/+/12345/2..3/src/x.go",
+        f"{AT_GERRIT}/c/go/+/0",
+        f"{AT_GERRIT}/q/12345",
+        f"{AT_GERRIT}.example.test/c/go/+/12345",
+        "http://go.dev/cl/12345",
+    ],
 )
 def test_what_is_no_change_is_not_asked_for(server: GoServer, asked: str) -> None:
     with pytest.raises(UsageError, match="is no change"):
@@ -203,6 +254,12 @@ def test_what_is_no_change_is_not_asked_for(server: GoServer, asked: str) -> Non
         "a/b/c#1",
         "a/b#1?x",
         "a/b#1/../2",
+        "https://github.com/golang/go/issues/5",
+        "https://github.com/golang/go/pull/0",
+        "https://github.com/golang/go/pull/5x",
+        "https://github.com/../go/pull/5",
+        "https://github.com/golang/../pull/5",
+        "https://github.com.example.test/golang/go/pull/5",
     ],
 )
 def test_what_is_no_pull_request_is_not_asked_for(server: GoServer, asked: str) -> None:

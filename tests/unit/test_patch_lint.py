@@ -144,3 +144,11 @@ def test_any_text_gives_paths_below_the_tree_or_a_patch_error(parts: list[str]) 
 def test_any_bytes_give_a_patch_error_or_paths(data: bytes) -> None:
     with contextlib.suppress(PatchError):
         assert check("x", data)
+
+
+@pytest.mark.parametrize("path", ["src/errors/..\\..\\x.go", 'src/errors/"x".go'])
+def test_a_name_that_is_refused_is_one_name(path: str) -> None:
+    found = lint.examine("x", change(path).encode()).findings
+    assert {one.rule for one in found if one.severity == "error"} <= {"path-escape", "path-characters"}
+    quoted = change(path).replace(f"a/{path}", f'"a/{path}"').replace(f"b/{path}", f'"b/{path}"')
+    assert not [one for one in lint.examine("x", quoted.encode()).findings if "several" in one.message]

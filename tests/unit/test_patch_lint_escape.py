@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from pipeline import git, proc, tree
-from pipeline.errors import PatchError
+from pipeline.errors import NothingToDoError, PatchError
 from pipeline.flow import stages
 from pipeline.ledger import Ledger
 from pipeline.patch import series
-from pipeline.records import LintFinding
+from pipeline.records import LintFinding, PatchApplied
 from pipeline.store import Store
 from pipeline.toolchain import trees
 from pipeline.values import GoTree
@@ -208,3 +208,22 @@ def test_a_run_records_what_the_lint_advises(tmp_path: Path) -> None:
         ("0001.patch", 7, "advice", "body-missing"),
         ("0001.patch", 7, "advice", "issue-missing"),
     ]
+
+
+def test_a_series_that_is_there_already_is_nothing_to_do(tmp_path: Path) -> None:
+    content = BENIGN["format-patch with a signature"][0].encode()
+    place = Place(tmp_path / "place", preimages(content))
+    (place.series / "0001.patch").write_bytes(content)
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    context: Any = SimpleNamespace(
+        plan=SimpleNamespace(series=series.load(place.series), allowed=("already-applied",)),
+        store=place.store,
+        shell=place.shell,
+        ledger=ledger,
+        stage=lambda _: contextlib.nullcontext(),
+    )
+    patched = stages.apply(context, place.tree())
+    with pytest.raises(NothingToDoError, match="holds every patch of it already"):
+        stages.apply(context, patched.tree)
+    applied = [one for one in ledger.records if isinstance(one, PatchApplied)]
+    assert [one.skipped for one in applied] == [False, True]

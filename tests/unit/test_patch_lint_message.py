@@ -126,6 +126,31 @@ def test_good_bodies(body: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("", "is a subject and nothing else;"),
+        ("Now it fits.", "has 12 characters below its subject;"),
+        ("Now it fits.\n\nFixes #1", "has 22 characters below its subject;"),
+    ],
+)
+def test_a_short_body_is_counted_as_gos_bot_counts(body: str, said: str) -> None:
+    (found,) = [one for one in findings("fmt: print it", body) if one.rule == "body-missing"]
+    assert f"the message {said} Go's bot asks" in found.message
+    assert "it counts from 24" in found.message
+    assert "body-missing" not in [
+        one.rule for one in findings("fmt: print it", "It does not fit.\n\nFixes #1")
+    ]
+
+
+@pytest.mark.parametrize("mark", ["\ufeff", "\ufeffFrom 0123 Mon Sep 17 00:00:00 2001\n"])
+def test_a_byte_order_mark_hides_no_message(mark: str) -> None:
+    content = f"{mark}From: A <a@b>\nSubject: [PATCH] fmt: print it\n\n{BODY}\n---\n\n{change(FILES[0])}"
+    found = lint.examine("x", content.encode())
+    assert [(one.rule, one.line) for one in found.findings] == [("character", 1)]
+    assert found.message.subject == "fmt: print it"
+
+
+@pytest.mark.parametrize(
     ("body", "rules"),
     [
         ("", ["body-missing", "issue-missing"]),

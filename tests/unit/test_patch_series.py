@@ -47,6 +47,30 @@ def test_the_digest_covers_the_patches_and_the_file(folder: Path) -> None:
     assert len({before, patched, series.load(folder).digest}) == 3
 
 
+@pytest.mark.parametrize("text", [">=1.28, <1.27", "===x", ">1.27, <1.27.0", "==1.27.*, !=1.27.*"])
+def test_a_range_without_a_release(folder: Path, text: str) -> None:
+    (folder / "series.yml").write_text(YAML.replace(">=1.27, <1.28", text))
+    assert mistakes(folder) == f"F/series.yml:3:1: base: no release is in {text!r}"
+
+
+@pytest.mark.parametrize(
+    "text", ["", ">=1.27rc1", "~=1.27.1", "==1.27.3", "===1.27.3", ">=1.27, !=1.27.0", "<2"]
+)
+def test_a_range_with_a_release(folder: Path, text: str) -> None:
+    (folder / "series.yml").write_text(YAML.replace(">=1.27, <1.28", text))
+    assert series.load(folder).base == text
+
+
+def test_a_patch_that_is_listed_twice(folder: Path) -> None:
+    (folder / "series.yml").write_text(
+        YAML + '  - 0001.patch\nvariants: [{base: ">=1.28", patches: [0001.patch, 0001.patch]}]\n'
+    )
+    assert mistakes(folder).splitlines() == [
+        "F/series.yml:6:5: patches[1]: 0001.patch is listed twice",
+        "F/series.yml:7:51: variants[0].patches[1]: 0001.patch is listed twice",
+    ]
+
+
 VARIANTS = """variants:
   - base: ">=1.26, <1.27"
     patches: [go1.26.patch]

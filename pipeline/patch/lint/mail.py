@@ -78,6 +78,8 @@ def _fields(lines: Sequence[str]) -> tuple[dict[str, tuple[str, int]], int]:
     one; none where the text does not begin with fields."""
     fields: dict[str, tuple[str, int]] = {}
     name = ""
+    # A byte order mark is refused where it stands; what follows it is a message all the same.
+    lines = [lines[0].removeprefix("\ufeff"), *lines[1:]] if lines else lines
     # git puts "From <sha> <date>" on the first line, which is no field.
     start = 1 if lines and lines[0].startswith("From ") else 0
     for at in range(start, len(lines)):

@@ -110,7 +110,15 @@ def _body(message: Message, *, trivial: bool) -> Iterator[tuple[str, int, str]]:
     prose = "\n".join(lines[:end])
     if not trivial:
         if len(prose) < MIN_BODY:
-            yield "body-missing", 0, "the message should say in sentences what changes and why"
+            said = (
+                f"has {len(prose)} characters below its subject" if prose else "is a subject and nothing else"
+            )
+            yield (
+                "body-missing",
+                0,
+                f"the message {said}; Go's bot asks for a description (it counts from {MIN_BODY}): "
+                "what changes and why",
+            )
         elif not _SENTENCE.search(prose):
             yield "body-sentences", 0, "the message should be in whole sentences, with their punctuation"
     longest = max(

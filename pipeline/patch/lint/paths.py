@@ -27,11 +27,13 @@ MAX_PATH = 200
 def of_header(raw: str) -> tuple[str, list[Problem]]:
     """The path that a header line names, below the root as ``git apply -p1`` finds it, and what is wrong."""
     shown = characters.shown(raw)
-    if '"' in raw:
-        return raw, [("path-characters", f"a path with unusual characters, in quotes: {shown}")]
-    if raw.startswith("/") or "\\" in raw or _DRIVE.match(raw):
-        return raw, [("path-escape", f"a path that leaves the tree: {shown}")]
     prefix, slash, path = raw.partition("/")
+    # Also of a path that is refused: a header's two names for one file must be one.
+    below = path if _PREFIX.fullmatch(prefix.removeprefix('"')) else raw
+    if '"' in raw:
+        return below, [("path-characters", f"a path with unusual characters, in quotes: {shown}")]
+    if raw.startswith("/") or "\\" in raw or _DRIVE.match(raw):
+        return below, [("path-escape", f"a path that leaves the tree: {shown}")]
     if not slash:
         return raw, [("path-prefix", f"a path without the a/ or b/ that git takes off: {shown}")]
     problems = list(_problems(path))
