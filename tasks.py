@@ -280,6 +280,58 @@ def doctor(_context: Context, json: bool = False) -> None:
 
 
 @task(
+    iterable=["cells"],
+    auto_shortflags=False,
+    help={
+        "list": "one line a cell: its platform, what it runs under, and where (the default)",
+        "explain": "every value of this cell, with its place in matrix.yml or what else it came from",
+        "json": "all of it as JSON, or the cell of --explain",
+        "schema": "print the JSON Schema of matrix.yml, for editors",
+        "series-schema": "print the JSON Schema of a series.yml",
+        "github-output": "append the jobs for GitHub to this file, the one that GITHUB_OUTPUT names",
+        "series": "a series below patches/, its folder's path or a patch: read it, and show its benchmarks",
+        "base": "a Go release such as 1.27.3, or the path of a Go tree",
+        "profile": "quick, standard or rigorous",
+        "cells": "cells by id or glob; repeat it or separate with commas",
+    },
+)
+def matrix(
+    _context: Context,
+    list: bool = False,
+    explain: str | None = None,
+    json: bool = False,
+    schema: bool = False,
+    series_schema: bool = False,
+    github_output: str | None = None,
+    series: str | None = None,
+    base: str | None = None,
+    profile: str = "standard",
+    cells: list[str] | None = None,
+) -> None:
+    """Check matrix.yml, and say which cells it makes, where they run, and where each value came from."""
+    from pipeline.commands import entry, matrix
+    from pipeline.plan.plan import Request
+
+    request = Request(
+        root=entry.project_root(__file__),
+        series=series,
+        base=base,
+        profile=profile,
+        cells=entry.split(cells or []),
+    )
+    options = matrix.Options(
+        request=request,
+        listed=list,
+        json=json,
+        explain=explain,
+        schema=schema,
+        series_schema=series_schema,
+        github_output=github_output,
+    )
+    entry.finish(matrix.main(options))
+
+
+@task(
     auto_shortflags=False,
     help={
         "all": "the whole cache, not only what was unused for 30 days",

@@ -8,27 +8,21 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
 
 from pipeline.errors import UsageError
+from pipeline.words import Percent
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 40
 Path_ = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
-
-
-def _percent(value: object) -> float:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)%", value) if isinstance(value, str) else None
-    if not found or not 0 < float(found.group(1)) <= 100:
-        raise ValueError("should be a percentage such as 3%")
-    return float(found.group(1)) / 100
 
 
 def _unit(value: str) -> str:
@@ -41,7 +35,6 @@ def _unit(value: str) -> str:
 
 # What the testing package prints, and what it is called once it is read.
 _TIDIED = {"ns/op": "sec/op", "MB/s": "B/s", "ns": "sec", "MB": "B"}
-Percent = Annotated[float, BeforeValidator(_percent)]
 UnitName = Annotated[str, AfterValidator(_unit)]
 
 
@@ -50,13 +43,31 @@ class ThresholdEntry(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
     effect: Percent
+    """The smallest change that counts."""
     margin: Percent
+    """How near to no change a result must be, all of its interval, to be called that."""
 
     @model_validator(mode="after")
     def _ordered(self) -> ThresholdEntry:
         if self.margin < self.effect:
             raise ValueError("margin should not be below effect: what counts could then be called no change")
         return self
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """What is wrong at ``path``: of a document, or below the model whose validator found it."""
+
+    path: Path_
+    message: str
+
+
+class MistakesError(ValueError):
+    """For a model's validator that finds several mistakes, or one that is not where the model stands."""
+
+    def __init__(self, *found: Mistake) -> None:
+        super().__init__("; ".join(one.message for one in found))
+        self.found = found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,13 +86,29 @@ class Document:
     data: Any
     marks: Mapping[Path_, Position]
 
+    def position(self, path: Sequence[str | int]) -> Position | None:
+        """Where ``path`` or its nearest parent stands; None in a file that holds nothing."""
+        marks = (self.marks.get(tuple(path[:end])) for end in range(len(path), -1, -1))
+        return next((mark for mark in marks if mark is not None), None)
+
+    def known(self, path: Sequence[str | int]) -> Path_:
+        """As much of ``path`` as the file has: pydantic adds parts of its own (union branches, "[key]"), and
+        a word may stand for a list of one."""
+        found: Path_ = ()
+        for part in path:
+            if (*found, part) in self.marks:
+                found = (*found, part)
+        return found
+
     def where(self, path: Sequence[str | int]) -> str:
-        """``file:line:column`` of ``path`` or of the nearest parent that has a position."""
-        for end in range(len(path), -1, -1):
-            mark = self.marks.get(tuple(path[:end]))
-            if mark is not None:
-                return f"{self.name}:{mark.line}:{mark.column}"
-        return self.name
+        """``file:line:column`` of ``position``."""
+        mark = self.position(path)
+        return f"{self.name}:{mark.line}:{mark.column}" if mark else self.name
+
+    def line(self, mistake: Mistake) -> str:
+        """A mistake as messages write it: ``file:line:column: path: message``."""
+        named = f"{dotted(mistake.path)}: " if mistake.path else ""
+        return f"{self.where(mistake.path)}: {named}{mistake.message}"
 
 
 def suggest(word: str, known: Sequence[str]) -> str:
@@ -206,24 +233,36 @@ def check(document: Document, model: type[M]) -> M:
     try:
         return model.model_validate(document.data)
     except ValidationError as error:
-        lines = [_describe(document, model, problem) for problem in error.errors()]
-        raise UsageError("\n".join(lines)) from error
+        found = [one for problem in error.errors() for one in _mistakes(document, model, problem)]
+        raise refusal(document, found) from error
 
 
-def _describe(document: Document, model: type[BaseModel], problem: Any) -> str:
-    # pydantic adds parts of its own to a path (union branches, "[key]"); keep what the file has.
-    path: Path_ = ()
-    for part in problem["loc"]:
-        if (*path, part) in document.marks:
-            path = (*path, part)
-    missing = problem["type"] == "missing"
-    shown = (*path, problem["loc"][-1]) if missing else path
-    message = _message(problem)
+def refuse(document: Document, mistakes: Iterable[Mistake]) -> None:
+    """For what no model can see of itself: UsageError with every mistake, if there is any."""
+    if found := list(mistakes):
+        raise refusal(document, found)
+
+
+def refusal(document: Document, mistakes: Iterable[Mistake]) -> UsageError:
+    """Every mistake with its place, from the top of the file to its end."""
+
+    def place(one: Mistake) -> tuple[int, int]:
+        at = document.position(one.path)
+        return (at.line, at.column) if at else (0, 0)
+
+    lines = [document.line(one) for one in sorted(mistakes, key=place)]
+    return UsageError("\n".join(dict.fromkeys(lines)))
+
+
+def _mistakes(document: Document, model: type[BaseModel], problem: Any) -> list[Mistake]:
+    path = document.known(problem["loc"])
+    if isinstance(raised := problem.get("ctx", {}).get("error"), MistakesError):
+        return [Mistake(document.known((*path, *one.path)), one.message) for one in raised.found]
+    shown = (*path, problem["loc"][-1]) if problem["type"] == "missing" else path
     hint = ""
     if problem["type"] == "extra_forbidden":
         hint = suggest(str(path[-1]), _fields_at(model, path[:-1]))
-    named = f"{dotted(shown)}: " if shown else ""
-    return f"{document.where(path)}: {named}{message}" + (f"; {hint}" if hint else "")
+    return [Mistake(shown, _message(problem) + (f"; {hint}" if hint else ""))]
 
 
 def _message(problem: Any) -> str:

@@ -39,6 +39,10 @@ class Machine:
     vm: str = ""
     version: str = ""
 
+    def as_json(self) -> dict[str, object]:
+        """The machine as JSON values."""
+        return {"labels": list(self.labels), "vm": self.vm, "version": self.version}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:

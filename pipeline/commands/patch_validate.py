@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from pipeline import git
-from pipeline.commands import entry
+from pipeline.commands import entry, matrix_text
 from pipeline.console import Console
 from pipeline.errors import ExitCode, InterruptedRunError, PipelineError
 from pipeline.flow import environment, evidence, folder, measuring, stages
@@ -32,7 +32,6 @@ from pipeline.records import RunEnded, RunResumed, RunStarted
 from pipeline.report import model, text
 from pipeline.report.model import RunReport
 from pipeline.store import Store, default_root
-from pipeline.values import Cell
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -180,12 +179,6 @@ def _shortest(where: Path, root: Path) -> str:
         return str(where)
 
 
-def _conditions(cell: Cell) -> str:
-    words = [f"{name}={value}" for name, value in cell.parameters.items()]
-    words += [f"pinned to CPU {', '.join(map(str, cell.pin))}"] if cell.pin else []
-    return f"; {', '.join(words)}" if words else ""
-
-
 def _origin(plan: Plan) -> str:
     origin = plan.origin
     words = [origin.origin]
@@ -220,7 +213,7 @@ def _show_plan(plan: Plan, options: Options) -> None:
         f"{depth.tests} of the release's platforms that it reaches",
         *(
             f"cell      {cell.id}: {'measured here' if cell.native else 'compiled'}, if it is reached"
-            f"{_conditions(cell)}"
+            + (f"; {under}" if (under := matrix_text.conditions(cell)) else "")
             for cell in plan.cells
         ),
         f"decision  a change counts from {100 * plan.threshold.effect:g} %, no change means within "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -17,19 +16,9 @@ from pipeline.errors import UsageError
 from pipeline.patch import lint, ranges
 from pipeline.store import digest
 from pipeline.values import Finding, Patch, Series, Threshold
+from pipeline.words import LETTER, BenchmarkName, Identifier, Matching, Package, TestName
 
 SERIES_FILE = "series.yml"
-
-
-def _matching(pattern: str, what: str) -> AfterValidator:
-    compiled = re.compile(pattern)
-
-    def check(value: str) -> str:
-        if not compiled.fullmatch(value):
-            raise ValueError(f"should be {what}")
-        return value
-
-    return AfterValidator(check)
 
 
 def _specifier(value: str) -> str:
@@ -40,15 +29,14 @@ def _specifier(value: str) -> str:
     return value
 
 
-Name = Annotated[str, _matching(r"[a-z0-9][a-z0-9._-]{0,63}", "lower-case letters, digits, '.', '_' or '-'")]
 FileName = Annotated[
-    str, _matching(r"[\w][\w.+-]{0,199}\.(patch|diff)", "a plain file name ending in .patch")
+    str,
+    Matching(
+        r"[\w][\w.+-]{0,199}\.(patch|diff)",
+        "a plain file name ending in .patch",
+        rf"{LETTER}[^\x00-\x2a\x2c\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f]{{0,199}}\.(patch|diff)",
+    ),
 ]
-Package = Annotated[
-    str, _matching(r"[a-z][a-z0-9_]*(/[a-z0-9][a-z0-9_.]*)*", "an import path of the standard library")
-]
-TestName = Annotated[str, _matching(r"(Test|Example|Fuzz)\w{1,120}", "a test function's name")]
-BenchmarkName = Annotated[str, _matching(r"Benchmark\w{1,120}", "a benchmark function's name")]
 
 
 def _visible(value: str) -> str:
@@ -57,7 +45,7 @@ def _visible(value: str) -> str:
     return value
 
 
-Line = Annotated[str, _matching(r"[^\x00-\x1f\x7f]{1,200}", "one line of text"), AfterValidator(_visible)]
+Line = Annotated[str, Matching(r"[^\x00-\x1f\x7f]{1,200}", "one line of text"), AfterValidator(_visible)]
 
 
 class VariantEntry(BaseModel):
@@ -66,10 +54,15 @@ class VariantEntry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     base: Annotated[str, AfterValidator(_specifier)]
+    """The releases that this variant is for."""
     patches: Annotated[list[FileName], Field(min_length=1, max_length=200)]
+    """Its patch files, in the order in which they apply."""
     packages: list[Package] | None = None
+    """Import paths to compile."""
     tests: dict[Package, list[TestName]] | None = None
+    """Tests to run, by their package's import path."""
     benchmarks: dict[Package, list[BenchmarkName]] | None = None
+    """Benchmarks to measure, by their package's import path."""
 
 
 class SeriesFile(BaseModel):
@@ -77,16 +70,26 @@ class SeriesFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    series: Name
+    series: Identifier
+    """The series' name, as its folder's."""
     subject: Line
-    issue: Annotated[str, _matching(r"[\w.-]+/[\w.-]+#\d+", "like golang/go#12345")] = ""
+    """What it does, in a line."""
+    issue: Annotated[str, Matching(r"[\w.-]+/[\w.-]+#\d+", "like golang/go#12345")] = ""
+    """The issue that it is about."""
     base: Annotated[str, AfterValidator(_specifier)]
+    """The releases that it is for, such as ">=1.27, <1.28"."""
     patches: Annotated[list[FileName], Field(min_length=1, max_length=200)]
+    """Its patch files, in the order in which they apply."""
     packages: list[Package] = []
+    """Import paths to compile."""
     tests: dict[Package, list[TestName]] = {}
+    """Tests to run, by their package's import path."""
     benchmarks: dict[Package, list[BenchmarkName]] = {}
+    """Benchmarks to measure, by their package's import path."""
     thresholds: dict[config.UnitName, config.ThresholdEntry] = {}
+    """When a change counts, for units that differ from matrix.yml."""
     variants: Annotated[list[VariantEntry], Field(max_length=50)] = []
+    """Other patches for other releases."""
 
     @property
     def ranges(self) -> tuple[str, ...]:

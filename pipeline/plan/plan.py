@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,11 @@ from pipeline.inputs.base import Asked
 from pipeline.patch import lint
 from pipeline.patch import series as series_room
 from pipeline.patch.account import ALLOWABLE
+from pipeline.plan import cells
 from pipeline.plan import matrix as matrix_room
+from pipeline.plan.cells import Row
+from pipeline.plan.file import MatrixFile, ProfileThresholds
+from pipeline.plan.matrix import Matrix
 from pipeline.source import base as source_room
 from pipeline.source.settings import Settings
 from pipeline.values import Cell, Depth, Platform, Profile, Provenance, Series, Threshold
@@ -81,17 +84,7 @@ class Plan:
             "profile": dataclasses.asdict(self.profile),
             "threshold": dataclasses.asdict(self.threshold),
             "unit_thresholds": {unit: dataclasses.asdict(one) for unit, one in self.units.items()},
-            "cells": [
-                {
-                    "id": cell.id,
-                    "goos": cell.platform.goos,
-                    "goarch": cell.platform.goarch,
-                    "native": cell.native,
-                    "parameters": dict(cell.parameters),
-                    "pin": list(cell.pin),
-                }
-                for cell in self.cells
-            ],
+            "cells": [_cell_json(cell) for cell in self.cells],
             "host": str(self.host),
         }
 
@@ -101,23 +94,53 @@ class Plan:
         return store.digest(self.as_json())
 
 
+def _cell_json(cell: Cell) -> dict[str, object]:
+    return {
+        "id": cell.id,
+        "goos": cell.platform.goos,
+        "goarch": cell.platform.goarch,
+        "native": cell.native,
+        "parameters": dict(cell.parameters),
+        "environment": dict(cell.environment),
+        "build": dict(cell.build),
+        "pin": list(cell.pin),
+        "benchmark_timeout": cell.benchmark_timeout,
+        "test_timeout": cell.test_timeout,
+        "benchmarks": {package: list(names) for package, names in cell.benchmarks.items()},
+        "machine": cell.machine.as_json() if cell.machine else None,
+    }
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ground:
-    """What a run stands on, whatever its series: see Plan."""
+    """What a run stands on, whatever its series: see Plan. ``rows`` are its cells with the origin of every
+    value, and ``read`` is the file with the places of all that is in it."""
 
-    matrix: matrix_room.MatrixFile
-    limits: matrix_room.ThresholdEntry
+    read: Matrix
+    limits: ProfileThresholds
     base: str
     profile: Profile
-    cells: tuple[Cell, ...]
+    rows: tuple[Row, ...]
     host: Platform
     sources: Settings
+
+    @property
+    def matrix(self) -> MatrixFile:
+        """What matrix.yml says."""
+        return self.read.file
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """The cells that were chosen."""
+        return tuple(row.cell for row in self.rows)
 
 
 def ground(request: Request) -> Ground:
     """Read matrix.yml and decide all but the series. UsageError for anything that does not fit."""
-    matrix = matrix_room.load(request.root / "matrix.yml")
-    if request.profile not in matrix.profiles:
+    found = matrix_room.read(request.root / "matrix.yml")
+    matrix = found.file
+    profile = next((name for name in matrix.profiles if name == request.profile), None)
+    if profile is None:
         raise UsageError(
             f"no profile {request.profile!r}", meaning=config.suggest(request.profile, list(matrix.profiles))
         )
@@ -131,20 +154,18 @@ def ground(request: Request) -> Ground:
     sources = matrix.sources.settings(request.root, matrix.base)
     source_room.choose(base, sources).check()
     host = host_platform()
-    entry = matrix.profiles[request.profile]
-    cells = _select(_cells(matrix, host), request.cells)
-    _check_pin(cells)
+    entry = matrix.profiles[profile]
     return Ground(
-        matrix=matrix,
-        limits=matrix.thresholds[request.profile],
+        read=found,
+        limits=matrix.thresholds[profile],
         base=base,
         profile=Profile(
-            name=request.profile,
+            name=profile,
             compile=Depth(**entry.compile.model_dump()),
             variants=tuple(entry.variants),
-            **entry.model_dump(exclude={"compile", "variants"}),
+            **entry.model_dump(exclude={"compile", "variants", "suites"}),
         ),
-        cells=cells,
+        rows=cells.select(cells.rows(matrix, profile, host), request.cells),
         host=host,
         sources=sources,
     )
@@ -155,6 +176,7 @@ def make(request: Request) -> Plan:
     PatchError for what the lint refuses."""
     allowed = allowed_rungs(request.allowed)
     found = ground(request)
+    _check_pin(found.cells)
     series, origin = read(request, found)
     _check_range(series, found.base)
     lint.refuse(lint.of(series.patches, found.profile.commit_rules))
@@ -217,9 +239,9 @@ def allowed_rungs(rungs: Sequence[str]) -> tuple[str, ...]:
     return tuple(rung for rung in ALLOWABLE if rung in rungs)
 
 
-def _check_pin(cells: Sequence[Cell]) -> None:
+def _check_pin(chosen: Sequence[Cell]) -> None:
     """HostError for a CPU that this machine does not have, before anything is built for it."""
-    for cell in cells:
+    for cell in chosen:
         if cell.native:
             with runner.pinned(cell.pin):
                 pass
@@ -232,33 +254,3 @@ def _check_range(series: Series, base: str) -> None:
             f"series {series.name} is for Go {' or '.join(series.ranges or (series.base,))}, not for {base}",
             hint="choose another --base, or widen base: in its series.yml once it applies there",
         )
-
-
-def _cells(matrix: matrix_room.MatrixFile, host: Platform) -> list[Cell]:
-    """The matrix's cells. A host that the matrix does not list gets a cell of its own."""
-    cells = []
-    for name, entry in matrix.platforms.items():
-        platform = Platform(goos=entry.goos, goarch=entry.goarch)
-        cells.append(
-            Cell(
-                id=name,
-                platform=platform,
-                native=platform == host,
-                parameters={str(key): value for key, value in sorted(entry.parameters.items())},
-                pin=tuple(sorted(entry.pin)),
-            )
-        )
-    if not any(cell.native for cell in cells):
-        cells.insert(0, Cell(id=f"{host.goos}-{host.goarch}", platform=host, native=True))
-    return cells
-
-
-def _select(cells: Sequence[Cell], patterns: Sequence[str]) -> tuple[Cell, ...]:
-    """Cells by id or glob, in the matrix's order; no patterns: all of them."""
-    for pattern in patterns:
-        if not any(fnmatch.fnmatchcase(cell.id, pattern) for cell in cells):
-            known = [cell.id for cell in cells]
-            raise UsageError(f"no cell matches {pattern!r}", meaning=config.suggest(pattern, known))
-    if not patterns:
-        return tuple(cells)
-    return tuple(c for c in cells if any(fnmatch.fnmatchcase(c.id, pattern) for pattern in patterns))

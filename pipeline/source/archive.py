@@ -45,13 +45,18 @@ class ArchiveRelease:
     def check(self) -> None:
         """See ``Source.check``: only the index knows which releases there are."""
 
+    def find(self, store: Store) -> Path | None:
+        """See ``Source.find``."""
+        entry = store.find("releases", self._inputs(host_platform()))
+        return entry.path / "tree" if entry else None
+
     def fetch(self, store: Store, shell: Shell) -> tuple[GoTree, bool]:
         """The unpacked release. UsageError for an unknown release, HostError without a network or for an
         archive that is not what it should be; neither leaves anything in the store."""
         platform = host_platform()
         entry = store.fill(
             "releases",
-            {"archive": self.version, "platform": str(platform), "index": self.settings.index},
+            self._inputs(platform),
             lambda folder: self._build(store, platform, folder),
         )
         meta = entry.meta
@@ -64,6 +69,9 @@ class ArchiveRelease:
             origin="; ".join([where, *meta["refused"]]),
             proof=f"the archive's sha256 is that of the index {shown(self.settings.index)}",
         ), entry.reused
+
+    def _inputs(self, platform: Platform) -> dict[str, str]:
+        return {"archive": self.version, "platform": str(platform), "index": self.settings.index}
 
     def _build(self, store: Store, platform: Platform, folder: Path) -> Mapping[str, Any]:
         listed = self._look_up(platform, folder / "index.json")

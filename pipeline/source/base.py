@@ -30,6 +30,10 @@ class Source(Protocol):
         """Refuse, before anything is done, what can be seen to be no Go tree."""
         ...
 
+    def find(self, store: Store) -> Path | None:
+        """The tree's folder where it can be had without asking anybody."""
+        ...
+
     def fetch(self, store: Store, shell: Shell) -> tuple[GoTree, bool]:
         """The tree, and whether the store already had it."""
         ...
@@ -45,6 +49,11 @@ class FirstOf:
         """See ``Source.check``."""
         for source in self.sources.values():
             source.check()
+
+    def find(self, store: Store) -> Path | None:
+        """See ``Source.find``."""
+        found = (source.find(store) for source in self.sources.values())
+        return next((root for root in found if root), None)
 
     def fetch(self, store: Store, shell: Shell) -> tuple[GoTree, bool]:
         """See ``Source.fetch``. UsageError when a source says that there is no such release, HostError when

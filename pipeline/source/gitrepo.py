@@ -73,6 +73,10 @@ class GitTree:
                 hint="give the path of a clone of Go, or an https:// URL",
             )
 
+    def find(self, store: Store) -> Path | None:
+        """See ``Source.find``: what a ref means now, only the server knows."""
+        return None
+
     def fetch(self, store: Store, shell: proc.Shell) -> tuple[GoTree, bool]:
         """The tree, whose tools nobody has built. UsageError for a ref that is not there, HostError when the
         repository cannot be read."""

@@ -27,6 +27,10 @@ class LocalTree:
         """See ``Source.check``: UsageError for what is no Go tree."""
         self._version(self.path.expanduser().resolve())
 
+    def find(self, store: Store) -> Path | None:
+        """See ``Source.find``."""
+        return self.path.expanduser().resolve()
+
     def fetch(self, store: Store, shell: Shell) -> tuple[GoTree, bool]:
         """Copy the tree under its own digest. UsageError when it is not a Go tree."""
         root = self.path.expanduser().resolve()

@@ -67,12 +67,18 @@ class WheelRelease:
     def check(self) -> None:
         """See ``Source.check``: only the index knows which releases there are."""
 
+    def find(self, store: Store) -> Path | None:
+        """See ``Source.find``."""
+        download = store.find("downloads", self._inputs())
+        entry = store.find("releases", {"wheel": download.meta["sha256"]}) if download else None
+        return entry.path / "tree" if entry else None
+
     def fetch(self, store: Store, shell: proc.Shell) -> tuple[GoTree, bool]:
         """The unpacked release. UsageError for an unknown release, HostError without a network or for a
         wheel that is not what it should be; neither leaves anything in the store."""
         download = store.fill(
             "downloads",
-            {"package": PACKAGE, "version": self.version, "host": self.tag or _host_tag()},
+            self._inputs(),
             lambda folder: _download(shell, self.version, self.tag, folder),
         )
         name, sha256 = str(download.meta["file"]), str(download.meta["sha256"])
@@ -93,6 +99,9 @@ class WheelRelease:
             origin=f"{name} (sha256 {sha256})",
             proof=proof,
         ), entry.reused
+
+    def _inputs(self) -> dict[str, str]:
+        return {"package": PACKAGE, "version": self.version, "host": self.tag or _host_tag()}
 
 
 def _host_tag() -> str:

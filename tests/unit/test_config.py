@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from pipeline import config
 from pipeline.errors import UsageError
@@ -21,11 +21,26 @@ class Item(BaseModel):
     count: int = 0
 
 
+class Even(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    numbers: list[int]
+    more: str = ""
+
+    @model_validator(mode="after")
+    def _even(self) -> Even:
+        odd = [(index, one) for index, one in enumerate(self.numbers) if one % 2]
+        if odd:
+            found = [config.Mistake(("numbers", index), f"{one} is odd") for index, one in odd]
+            raise config.MistakesError(*found, config.Mistake(("more", 3), "nor is this"))
+        return self
+
+
 class File(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
     version: int
     items: list[Item] = []
     rooms: dict[str, Item] = {}
+    even: Even | None = None
 
 
 @pytest.fixture
@@ -54,7 +69,9 @@ def test_every_mistake_is_said_with_its_place(file: Path) -> None:
     assert "F:4:5: items[0].cuont: unknown key; did you mean count?" in said
     assert "F:5:5: items[1].name: is required" in said
     assert any(line.startswith("F:5:5: items[1].count: ") for line in said)
-    assert any(line.startswith("F:6:1: surprise: unknown key; known: items, rooms, version") for line in said)
+    assert any(
+        line.startswith("F:6:1: surprise: unknown key; known: even, items, rooms, version") for line in said
+    )
 
 
 def test_a_key_of_a_nested_mapping_gets_a_suggestion(file: Path) -> None:
@@ -67,6 +84,37 @@ def test_duplicate_keys_are_all_named(file: Path) -> None:
     assert problems(file, "version: 1\nversion: 2\nrooms:\n  a: {name: x}\n  a: {name: y}\n") == [
         "F:2:1: version: duplicate key; first on line 1",
         "F:5:3: rooms.a: duplicate key; first on line 4",
+    ]
+
+
+def test_a_validator_points_at_each_mistake_that_it_finds(file: Path) -> None:
+    text = 'version: "1"\neven:\n  more: x\n  numbers: [2, 3, 4,\n    5]\n'
+    assert problems(file, text) == [
+        "F:1:1: version: should be a valid integer (found '1')",
+        "F:3:3: even.more: nor is this",
+        "F:4:16: even.numbers[1]: 3 is odd",
+        "F:5:5: even.numbers[3]: 5 is odd",
+    ]
+
+
+def test_what_no_model_sees_is_refused_with_every_place(file: Path) -> None:
+    file.write_text("version: 1\nrooms:\n  b: {name: x}\n  a: {name: y}\n")
+    document = config.load(file)
+    config.refuse(document, [])
+    with pytest.raises(UsageError) as caught:
+        config.refuse(
+            document,
+            [
+                config.Mistake(("rooms", "a", "name"), "second"),
+                config.Mistake(("rooms", "b", "count"), "first"),
+                config.Mistake((), "of the whole"),
+                config.Mistake(("rooms", "a", "name"), "second"),
+            ],
+        )
+    assert caught.value.what.replace(str(file), "F").splitlines() == [
+        "F:1:1: of the whole",
+        "F:3:3: rooms.b.count: first",
+        "F:4:7: rooms.a.name: second",
     ]
 
 

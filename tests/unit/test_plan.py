@@ -15,6 +15,7 @@ from pipeline.plan.plan import Plan, Request, make
 from pipeline.values import Platform
 
 ROOT = Path(__file__).resolve().parents[2]
+WINDOWS = "{goos: windows, goarch: amd64, runner: windows-2025}"
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def test_the_repositorys_own_matrix(project: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("version: 1", "version: 2", "matrix.yml:2:1: version: "),
+        ("version: 1", "version: 2", "matrix.yml:4:1: version: "),
         ("rounds: 8", "rounds: 5", "profiles.quick.rounds: should be greater than or equal to 8"),
         ("rounds: 8", "rounds: eight", "profiles.quick.rounds: should be a valid integer (found 'eight')"),
         ("benchtime: 100ms", "benchtime: soon", "profiles.quick.benchtime: should be Go's -benchtime"),
@@ -60,27 +61,27 @@ def test_the_repositorys_own_matrix(project: Path) -> None:
         ("goos: windows", "goos: win/dows", "platforms.windows-amd64.goos: should be a GOOS"),
         ("goos: windows", "goose: windows", "platforms.windows-amd64.goose: unknown key; did you mean goos?"),
         (
-            "{goos: windows, goarch: amd64}",
+            WINDOWS,
             "{goos: windows, goarch: amd64, pin: [1, 1]}",
-            "platforms.windows-amd64: pin names a CPU twice",
+            "platforms.windows-amd64.pin[1]: pin names a CPU twice (found 1)",
         ),
         (
-            "{goos: windows, goarch: amd64}",
+            WINDOWS,
             "{goos: windows, goarch: amd64, parameters: {GOGC: 50}}",
             "platforms.windows-amd64.parameters.GOGC: should be a valid string (found '50')",
         ),
         (
-            "{goos: windows, goarch: amd64}",
+            WINDOWS,
             '{goos: windows, goarch: amd64, parameters: {GODEBUG: "x\\ny"}}',
             'should be plain text in quotes, such as "2" or "off"',
         ),
         (
-            "{goos: windows, goarch: amd64}",
+            WINDOWS,
             "{goos: windows, goarch: amd64, parameters: {LD_PRELOAD: x}}",
             "platforms.windows-amd64.parameters.LD_PRELOAD",
         ),
         (
-            "{goos: windows, goarch: amd64}",
+            WINDOWS,
             '{goos: windows, goarch: amd64, parameters: {GOMAXPROCS: "abc"}}',
             "GOMAXPROCS should be a number",
         ),
@@ -90,11 +91,11 @@ def test_the_repositorys_own_matrix(project: Path) -> None:
             "{effect: 5%, margin: 8%, units: {ns/op: {effect: 1%, margin: 2%}}}",
             "should be sec/op: benchmarks are compared in benchstat's units",
         ),
-        ("goos: windows, goarch: amd64", "goos: linux, goarch: arm64", "are both linux/arm64"),
+        (WINDOWS, "{goos: linux, goarch: arm64, runner: ubuntu-24.04-arm}", "are both linux/arm64"),
         ("  quick: {effect: 5%, margin: 8%}\n", "", "should both have quick"),
         ("max_rounds: 100", "max_rounds: 11", "max_rounds should not be below rounds"),
         ("  linux-amd64:", "  Linux AMD64:", "should be lower-case letters"),
-        ('base: "1.27.3"', "base: 1.27", "matrix.yml:5:1: base: should be a valid string (found '1.27')"),
+        ('base: "1.27.3"', "base: 1.27", "matrix.yml:7:1: base: should be a valid string (found '1.27')"),
         (
             "profiles:\n  quick:",
             "profiles:\n  fast:",
@@ -198,9 +199,42 @@ def test_the_plan_is_json(project: Path) -> None:
     assert found.as_json()["profile"] == dataclasses.asdict(found.profile)
 
 
+def test_what_a_cell_runs_under_is_part_of_the_plan(project: Path) -> None:
+    edit(project, "profiles:\n", "suites: {s: {benchmarks: {net: [BenchmarkX]}}}\nprofiles:\n")
+    seen = [plan(project).digest]
+    entry = WINDOWS.removesuffix("}")
+    for more in (
+        ", environment: {GO_TEST_SHORT: x}",
+        ", build: {GOAMD64: v3}",
+        ", test_timeout: 9",
+        ", benchmark_timeout: 8",
+        ", suites: [s]",
+    ):
+        edit(project, f"{entry}}}", f"{entry}{more}}}")
+        entry += more
+        seen.append(plan(project).digest)
+    assert len(set(seen)) == len(seen)
+    found = plan(project).as_json()["cells"]
+    assert isinstance(found, list)
+    assert {
+        "id": "windows-amd64",
+        "goos": "windows",
+        "goarch": "amd64",
+        "native": False,
+        "parameters": {},
+        "environment": {"GO_TEST_SHORT": "x"},
+        "build": {"GOAMD64": "v3"},
+        "pin": [],
+        "benchmark_timeout": 8,
+        "test_timeout": 9,
+        "benchmarks": {"net": ["BenchmarkX"]},
+        "machine": {"labels": ["windows-2025"], "vm": "", "version": ""},
+    } in found
+
+
 @pytest.mark.skipif(not runner.CAN_PIN, reason="this host cannot pin")
 def test_a_cpu_that_is_not_there_is_found_before_anything_is_built(project: Path) -> None:
-    edit(project, "{goos: linux, goarch: amd64}", "{goos: linux, goarch: amd64, pin: [4095]}")
+    edit(project, "runner: ubuntu-24.04}", "runner: ubuntu-24.04, pin: [4095]}")
     with pytest.raises(HostError, match="cannot be pinned to CPU 4095"):
         plan(project)
 

@@ -55,6 +55,9 @@ class Fake:
     def check(self) -> None:
         pass
 
+    def find(self, store: Store) -> Path | None:
+        return None if isinstance(self.answer, PipelineError) else self.answer.root
+
     def fetch(self, store: Store, shell: proc.Shell) -> tuple[GoTree, bool]:
         self.asked += 1
         if isinstance(self.answer, PipelineError):
