@@ -165,7 +165,7 @@ def _signal_group(process: subprocess.Popen[bytes], signum: int) -> None:
 
 
 @dataclass
-class _Capture:
+class Capture:
     """Where output goes while a program runs: the log, what is kept of stdout, and the last lines."""
 
     log: IO[bytes] | None
@@ -175,23 +175,33 @@ class _Capture:
     recent: bytes = b""
 
     def pump(self, stream: IO[bytes], keep: bool) -> None:
+        """Take everything until the end of ``stream``."""
         # A daemon that left the group may write after the run is over: the files are closed then.
         with contextlib.suppress(ValueError, OSError):
             self._pump(stream, keep)
 
     def _pump(self, stream: IO[bytes], keep: bool) -> None:
         while chunk := os.read(stream.fileno(), 1 << 16):
-            with self.lock:
-                if self.log is not None:
-                    # A full disk must not end the program that is measured; the log just ends early.
-                    with contextlib.suppress(OSError):
-                        self.log.write(chunk)
-                self.recent = (self.recent + chunk)[-65536:]
-                if keep and self.size < CAPTURE_LIMIT:
-                    self.out.append(chunk)
-                    self.size += len(chunk)
+            self.add(chunk, keep)
+
+    def add(self, chunk: bytes, keep: bool) -> None:
+        """Take what a program wrote; ``keep`` is that it belongs to its ``stdout``."""
+        with self.lock:
+            if self.log is not None:
+                # A full disk must not end the program that is measured; the log just ends early.
+                with contextlib.suppress(OSError):
+                    self.log.write(chunk)
+            self.recent = (self.recent + chunk)[-65536:]
+            if keep and self.size < CAPTURE_LIMIT:
+                self.out.append(chunk)
+                self.size += len(chunk)
+
+    def stdout(self) -> str:
+        """What was kept."""
+        return b"".join(self.out).decode("utf-8", "replace")
 
     def tail(self) -> str:
+        """The last lines of everything."""
         lines = self.recent.decode("utf-8", "replace").splitlines()
         return "\n".join(lines[-TAIL_LINES:])
 
@@ -249,7 +259,7 @@ def run(
         if sink is not None:
             sink.write(f"$ {shlex.join(words)}\n".encode())
         process = _start(words, env=env, cwd=cwd, merge=merge)
-        capture, usage = _Capture(sink), _Usage()
+        capture, usage = Capture(sink), _Usage()
         threads: list[threading.Thread] = []
         timed_out = False
         try:
@@ -272,7 +282,7 @@ def run(
     return Result(
         argv=words,
         returncode=usage.returncode,
-        stdout=b"".join(capture.out).decode("utf-8", "replace"),
+        stdout=capture.stdout(),
         tail=capture.tail(),
         seconds=time.monotonic() - started,
         cpu_seconds=usage.cpu_seconds,
@@ -315,7 +325,7 @@ def _start(
 
 
 def _pumps(
-    process: subprocess.Popen[bytes], capture: _Capture, usage: _Usage, stdin: bytes
+    process: subprocess.Popen[bytes], capture: Capture, usage: _Usage, stdin: bytes
 ) -> list[threading.Thread]:
     def feed() -> None:
         if process.stdin is not None:

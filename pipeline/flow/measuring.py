@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.bench import choose, floor, machine, measure, runner
 from pipeline.bench.exclusive import exclusive
-from pipeline.bench.findings import findings
+from pipeline.bench.findings import UNSEEN, findings
 from pipeline.bench.measure import Binaries, Target
 from pipeline.bench.runner import Runner
 from pipeline.flow import environment
@@ -27,7 +27,6 @@ from pipeline.records import (
 )
 from pipeline.stats.analysis import Rules
 from pipeline.stats.pairs import Key
-from pipeline.store import remove_tree
 from pipeline.toolchain.linking import Linker, link
 from pipeline.values import SIDES, Cell, TestBinary
 
@@ -38,7 +37,7 @@ def run(context: Context, sides: Sides) -> None:
     plan, cell = context.plan, sides.cell
     with context.stage(context.stage_of(cell, "benchmarks")):
         setup = measure.Setup(
-            runner=Runner(shell=context.shell, cell=cell, profile=plan.profile),
+            runner=Runner(shell=context.there, cell=cell, profile=plan.profile, where=context.where),
             rules=Rules(threshold=plan.threshold, units=plan.units),
             seed=context.run_id,
             binaries=sides.binaries,
@@ -47,13 +46,14 @@ def run(context: Context, sides: Sides) -> None:
             record=context.ledger.append,
             progress=context.progress,
             relink=_relinking(context, sides),
+            meter=machine.Unmetered if context.where.about else machine.Meter.start,
         )
         with exclusive(context.progress.note):
             targets = _targets(context, cell, sides, _named(plan, cell) or _chosen(context, setup, sides))
             if not targets:
                 context.progress.note("  nothing to measure: no benchmark that both sides have")
                 return
-            before, meter = _check(context, cell), machine.Meter.start()
+            before, meter = _check(context, cell), setup.meter()
             measure.measure(_with_floors(context, setup, targets), targets, list(context.ledger.records))
             _check(context, cell, before, meter.usage())
 
@@ -79,8 +79,9 @@ def _check(
     usage: machine.Usage | None = None,
 ) -> machine.MachineState:
     """Look at the machine and record what disturbs it; a warning is shown while something can be done."""
-    state = machine.observe()
-    found = findings(state, usage, before=before)
+    about = context.where.about
+    state = machine.unseen(about.cores) if about else machine.observe()
+    found = [UNSEEN] if about else findings(state, usage, before=before)
     context.ledger.append(
         MachineChecked(
             cell=cell.id,
@@ -150,7 +151,7 @@ def _targets(context: Context, cell: Cell, sides: Sides, wanted: Mapping[str, Se
 def _listed(context: Context, sides: Sides, side: Side, package: str) -> tuple[str, ...]:
     """The tests and benchmarks of one side's binary; none where it has no binary."""
     binary = sides.binaries[side].get(package)
-    return test_gate.list_functions(context.shell, binary, sides.go[side]) if binary else ()
+    return test_gate.list_functions(context.there, binary, sides.go[side]) if binary else ()
 
 
 def _relinking(context: Context, sides: Sides) -> measure.Relink | None:
@@ -161,8 +162,7 @@ def _relinking(context: Context, sides: Sides) -> measure.Relink | None:
 
     @contextlib.contextmanager
     def relink(seed: int, packages: Collection[str]) -> Iterator[Binaries]:
-        if folder.exists():  # left by a run that was killed
-            remove_tree(folder)
+        context.where.remove(folder)  # left by a run that was killed
         try:
             yield {
                 side: {
@@ -173,7 +173,7 @@ def _relinking(context: Context, sides: Sides) -> measure.Relink | None:
                 for number, side in enumerate(SIDES)
             }
         finally:
-            remove_tree(folder)
+            context.where.remove(folder)
 
     return relink
 
@@ -181,8 +181,14 @@ def _relinking(context: Context, sides: Sides) -> measure.Relink | None:
 def relinked(context: Context, sides: Sides, side: Side, package: str, seed: int, folder: Path) -> TestBinary:
     """A side's test binary linked again in ``folder``, laid out by ``seed`` (0: in the linker's order)."""
     binary, kit = sides.binaries[side][package], sides.kits[side][package]
-    linker = Linker(shell=context.shell, go=sides.go[side], host=sides.cell.platform, build=sides.cell.build)
-    folder.mkdir(parents=True)
+    linker = Linker(
+        shell=context.there,
+        go=sides.go[side],
+        host=sides.cell.platform,
+        build=sides.cell.build,
+        where=context.where,
+    )
+    context.where.make(folder)
     program = folder / kit.program
     link(linker, f"relink-{side}-{kit.program}", kit, sides.stamps[side], seed, program)
     return dataclasses.replace(binary, path=program, sha256="", layout_seed=seed)
@@ -207,9 +213,12 @@ def _with_floors(context: Context, setup: measure.Setup, targets: Sequence[Targe
 
 def _conditions(context: Context, setup: measure.Setup) -> dict[str, object]:
     """What else than the benchmark decides which noise floor is meant."""
+    about = context.where.about
+    host: dict[str, object] = {"cpu": environment.cpu_model(), "cores": environment.cores()}
+    if about is not None:
+        host = {"cpu": about.cpu, "cores": about.cores, "host": list(about.identity)}
     return {
-        "cpu": environment.cpu_model(),
-        "cores": environment.cores(),
+        **host,
         "platform": str(setup.cell.platform),
         "base": context.plan.base,
         "benchtime": context.plan.profile.benchtime,

@@ -102,7 +102,7 @@ def lines(found: Conditions | None) -> list[str]:
     if found.seen is not None:
         text.append(_seen(found.seen))
     if found.machine:
-        names = ("cpu", "cores", "os", "machine")
+        names = ("cpu", "cores", "os", "machine", "docker")
         text.append(
             "Its machine: " + ", ".join(found.machine[name] for name in names if found.machine.get(name))
         )
