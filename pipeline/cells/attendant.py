@@ -71,7 +71,7 @@ class Attendant:
         each: Callable[[Kind, bytes], None] = lambda _kind, _data: None,
     ) -> Answer:
         """Put a request and wait for its end; ``each`` gets output as it comes. HostError when the line
-        breaks or the end does not come within ``seconds``, InterruptedRunError when the run is being stopped."""
+        breaks or the end takes more than ``seconds``, InterruptedRunError when the run is being stopped."""
         with self._lock:
             if self._failure is not None:
                 raise self._failure

@@ -25,6 +25,7 @@ LABEL = "gopatch"
 NAME = "gopatch-cell"
 CONNECT_SECONDS = 15
 SECONDS = 600
+REMOVE_SECONDS = 120
 # A test may start many processes and use much memory; the host must go on living.
 PIDS = 1 << 15
 MEMORY_SHARE = 0.9
@@ -217,8 +218,10 @@ def _quietly(remove: Any, *words: Any, **options: Any) -> bool:
 
 
 def _remove_image(api: Any, image: str) -> None:
-    # An engine that removes the container by itself just now refuses both until it is done.
-    for _ in range(20):
+    # The engine also removes the container by itself, which takes as long as its files are many; until then
+    # it refuses this.
+    deadline = time.monotonic() + REMOVE_SECONDS
+    while time.monotonic() < deadline:
         if _quietly(api.remove_image, image) or not _quietly(api.inspect_image, image):
             return
         time.sleep(0.25)
