@@ -1,4 +1,4 @@
-"""Cells elsewhere, without a Docker engine: contexts, what the attendant says, what is packed, who is refused."""
+"""Cells elsewhere, without an engine: contexts, what the attendant says, what is packed, who is refused."""
 
 from __future__ import annotations
 

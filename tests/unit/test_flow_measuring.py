@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.bench.measure import Target
+from pipeline.cells.here import HERE
 from pipeline.errors import UsageError
 from pipeline.flow import measuring
 from pipeline.gates import tests as test_gate
@@ -27,6 +28,8 @@ def targets(
     context: Any = SimpleNamespace(
         plan=SimpleNamespace(host=LINUX),
         shell=None,
+        there=None,
+        where=HERE,
         ledger=SimpleNamespace(records=records, append=records.append),
         progress=SimpleNamespace(note=notes.append),
     )

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pipeline import proc, values
+from pipeline.cells.here import HERE
 from pipeline.flow import batches as batches_room
 from pipeline.flow import testing
 from pipeline.flow.sides import Batch
@@ -98,6 +99,8 @@ class Gate:
             ledger=SimpleNamespace(append=self.records.append),
             progress=SimpleNamespace(step=lambda *_: None),
             shell=None,
+            there=None,
+            where=HERE,
             store=None,
             finished=lambda _: False,
             stage=lambda _: contextlib.nullcontext(),
