@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.bench.measure import Target
-from pipeline.cells.here import HERE
+from pipeline.cells import here
 from pipeline.errors import UsageError
 from pipeline.flow import measuring
 from pipeline.gates import tests as test_gate
@@ -29,7 +29,7 @@ def targets(
         plan=SimpleNamespace(host=LINUX),
         shell=None,
         there=None,
-        where=HERE,
+        where=here.HERE,
         ledger=SimpleNamespace(records=records, append=records.append),
         progress=SimpleNamespace(note=notes.append),
     )

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pipeline import proc, values
-from pipeline.cells.here import HERE
+from pipeline.cells import here
 from pipeline.flow import batches as batches_room
 from pipeline.flow import testing
 from pipeline.flow.sides import Batch
@@ -100,7 +100,7 @@ class Gate:
             progress=SimpleNamespace(step=lambda *_: None),
             shell=None,
             there=None,
-            where=HERE,
+            where=here.HERE,
             store=None,
             finished=lambda _: False,
             stage=lambda _: contextlib.nullcontext(),
