@@ -15,7 +15,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -290,6 +290,48 @@ def run(
         timed_out=timed_out,
         log=log,
     )
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A program that runs beside the rest."""
+
+    _usage: _Usage
+    _capture: Capture
+
+    @property
+    def ended(self) -> bool:
+        """Whether it ended by itself."""
+        return self._usage.done.is_set()
+
+    def tail(self) -> str:
+        """The last lines that it wrote, to either stream."""
+        return self._capture.tail()
+
+
+@contextlib.contextmanager
+def beside(argv: Sequence[str | os.PathLike[str]], *, env: Mapping[str, str]) -> Iterator[Beside]:
+    """Run ``argv`` for as long as the block does; its whole group ends with it. HostError when it cannot be
+    started."""
+    if _registry.stopping.is_set():
+        raise InterruptedRunError("interrupted")
+    process = _start(tuple(os.fspath(word) for word in argv), env=env, cwd=None, merge=True)
+    capture, usage = Capture(None), _Usage()
+    threads: list[threading.Thread] = []
+    try:
+        _registry.add(process)
+        threads += _pumps(process, capture, usage, b"")
+        yield Beside(usage, capture)
+    finally:
+        _registry.remove(process)
+        try:
+            if not usage.done.is_set():
+                _end(process, usage)
+        finally:
+            _signal_group(process, signal.SIGKILL if POSIX else signal.SIGTERM)
+        for thread in threads:
+            thread.join(GRACE_SECONDS)
+        _close(process)
 
 
 def _await(usage: _Usage, timeout: float) -> bool:

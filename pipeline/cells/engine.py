@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.cells import archive
+from pipeline.cells import archive, tunnel
 from pipeline.cells.contexts import Endpoint
 from pipeline.errors import HostError, PipelineError
 from pipeline.golang import platform_of
@@ -83,8 +83,11 @@ def connect(endpoint: Endpoint) -> Iterator[Engine]:
         ) from error
     where = f"the engine of the Docker context {endpoint.context}"
     with contextlib.ExitStack() as stack:
+        host = endpoint.host
+        if host.startswith("ssh://"):
+            host = stack.enter_context(tunnel.forwarded(host, endpoint.context))
         with _errors(f"{where} cannot be reached"):
-            options: dict[str, Any] = {"base_url": endpoint.host or None, "version": "auto"}
+            options: dict[str, Any] = {"base_url": host or None, "version": "auto"}
             if endpoint.tls is not None:
                 pem = endpoint.tls
                 options["tls"] = docker.tls.TLSConfig(

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 from pipeline import proc
+from pipeline.cells import contexts
 from pipeline.cells import engine as room
 from pipeline.cells.attendant import Attendant
 from pipeline.cells.base import About
@@ -50,9 +52,9 @@ def programs(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextlib.contextmanager
-def small(engine: Engine, programs: Path, logs: Path) -> Iterator[Container]:
+def small(engine: Engine | Endpoint, programs: Path, logs: Path) -> Iterator[Container]:
     """A container that holds an attendant and the program that does what tests ask for."""
-    endpoint = Endpoint(context=CONTEXT, host=f"unix://{engine.socket}")
+    endpoint = contexts.find(CONTEXT, engine.env) if isinstance(engine, Engine) else engine
     root = programs.parent
     with room.connect(endpoint) as found, room.container(found, root, programs / "attendant") as line:
         yield Container(
@@ -173,6 +175,54 @@ def test_too_much_memory_is_its_own(
     with small(engine, programs, tmp_path) as there:
         assert do(there, "memory").returncode == -signal.SIGKILL
         assert do(there, "exit").returncode == 3
+
+
+@pytest.fixture
+def ssh(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The engine's address by ssh, of a server that is started here with keys of its own."""
+    folder = tmp_path / "ssh"
+    folder.mkdir(mode=0o700)
+    for name in ("host", "user"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (folder / "sshd_config").write_text(
+        f"ListenAddress 127.0.0.1:{port}\nHostKey {folder / 'host'}\nPidFile {folder / 'pid'}\n"
+        f"AuthorizedKeysFile {folder / 'user.pub'}\nStrictModes no\nPermitRootLogin yes\nUsePAM no\n"
+    )
+    known = " ".join((folder / "host.pub").read_text().split()[:2])
+    (folder / "known").write_text(f"[127.0.0.1]:{port} {known}\n")
+    # What a user would have in ~/.ssh/config.
+    (folder / "config").write_text(
+        f"Host Lab\n  HostName 127.0.0.1\n  Port {port}\n  User root\n  IdentityFile {folder / 'user'}\n"
+        f"  UserKnownHostsFile {folder / 'known'}\n  StrictHostKeyChecking yes\n"
+    )
+    wrapper = folder / "bin" / "ssh"
+    wrapper.parent.mkdir()
+    wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder / "config"} "$@"\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{wrapper.parent}{os.pathsep}{os.environ['PATH']}")
+    Path("/run/sshd").mkdir(exist_ok=True)
+    server = subprocess.Popen([shutil.which("sshd") or "sshd", "-D", "-e", "-f", folder / "sshd_config"])
+    deadline = time.monotonic() + 20
+    while not (folder / "pid").exists():
+        assert server.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    yield f"ssh://Lab{engine.socket}"
+    server.terminate()
+    server.wait(20)
+
+
+def test_an_engine_behind_ssh(engine: Engine, ssh: str, programs: Path, tmp_path: Path) -> None:
+    engine.docker("context", "create", "far", "--docker", f"host={ssh}")
+    endpoint = contexts.find("far", engine.env)
+    assert endpoint.host == ssh
+    with small(endpoint, programs, tmp_path) as there:
+        assert do(there, "say").stdout.count("\n") == 400
+        assert there.read(programs / "inside") == (programs / "inside").read_bytes()
+        assert do(there, "stay", timeout=0.5).timed_out
 
 
 # The whole of a cell.

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from pipeline import proc
-from pipeline.cells import archive, contexts
+from pipeline.cells import archive, contexts, tunnel
 from pipeline.cells import engine as engine_room
 from pipeline.cells.attendant import Attendant
 from pipeline.cells.base import About
@@ -96,6 +96,54 @@ def test_a_context_that_cannot_be_read(tmp_path: Path, text: str) -> None:
     write_context(tmp_path, "x", text)
     with pytest.raises(HostError, match="is no Docker context"):
         contexts.find("x", {"DOCKER_CONFIG": str(tmp_path)})
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("ssh://lab", ["-L", "/l:/var/run/docker.sock", "--", "lab"]),
+        ("ssh://Lab.x/", ["-L", "/l:/var/run/docker.sock", "--", "Lab.x"]),
+        ("ssh://me@lab:2222", ["-L", "/l:/var/run/docker.sock", "-l", "me", "-p", "2222", "--", "lab"]),
+        ("ssh://[::1]/run/user/1/docker.sock", ["-L", "/l:/run/user/1/docker.sock", "--", "::1"]),
+    ],
+)
+def test_the_command_line_of_ssh(address: str, words: list[str]) -> None:
+    found = tunnel.command(address, Path("/l"), "lab")
+    assert found[:2] == ["ssh", "-nNT"]
+    assert found[found.index("-L") :] == words
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ssh://",
+        "ssh://-oProxyCommand=x",
+        "ssh://-l@lab",
+        "ssh://me:secret@lab",
+        "ssh://lab:x",
+        "ssh://lab?x",
+        "ssh://lab/a:b",
+        "ssh://lab\n",
+        "ssh://la b",
+    ],
+)
+def test_an_address_that_is_none(address: str) -> None:
+    with pytest.raises(HostError, match="the Docker context lab has no address that ssh could reach"):
+        tunnel.command(address, Path("/l"), "lab")
+
+
+def test_ssh_that_does_not_get_there(
+    processes: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ssh").write_text("#!/bin/sh\necho 'Permission denied (publickey).' >&2\nexit 255\n")
+    (tmp_path / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    endpoint = contexts.Endpoint(context="lab", host="ssh://lab")
+    with (
+        pytest.raises(HostError, match=r"does not reach .* context lab: Permission denied"),
+        connect(endpoint),
+    ):
+        pass
 
 
 # The attendant's words.
