@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NEEDS = {
     "go": "needs a Go release through pip and minutes of compiling; ./inv test --all runs it",
     "browser": "needs Chromium; ./inv test --all runs it",
-    "docker": "needs root, dockerd and sshd (Debian: docker.io, openssh-server), starts an engine; ./inv test --all runs it",
+    "docker": "needs root, dockerd and sshd (docker.io, openssh-server); ./inv test --all runs it",
     "simulation": "takes a minute of simulating; ./inv test --all runs it",
     "fuzz": "tries thousands of generated inputs; ./inv test --all runs it",
     "rootonly": "needs root, for a small tmpfs or to become another user; ./inv test --all runs it as root",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import time
 from pathlib import Path
+
+import psutil
 
 CONTEXT = "lab"
 
@@ -19,6 +22,7 @@ class Engine:
         assert os.geteuid() == 0, "an engine needs root"
         assert shutil.which("dockerd"), "install it: apt-get install docker.io"
         folder.mkdir(parents=True)
+        self.folder = folder
         self.socket = folder / "docker.sock"
         self.log = folder / "log"
         self.config = folder / "config"
@@ -59,7 +63,20 @@ class Engine:
         self.process.wait(30)
 
     def stop(self) -> None:
-        """End it in order."""
+        """End it in order, with what a killed one leaves: containers go on without their engine."""
+        self._end()
+        for one in psutil.process_iter(["cmdline"]):
+            if any(str(self.folder / "exec") in word for word in one.info["cmdline"] or ()):
+                for process in (*one.children(recursive=True), one):
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        process.kill()
+        mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+        for place in sorted(mounts, reverse=True):
+            if Path(place).is_relative_to(self.folder):
+                subprocess.run(["umount", "-l", place], check=True)
+        shutil.rmtree(self.folder)
+
+    def _end(self) -> None:
         if self.process.poll() is None:
             self.process.terminate()
             try:
