@@ -6,6 +6,7 @@ import base64
 import contextlib
 import os
 import shlex
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from pipeline.errors import HostError
 
 # For a request that starts no program, and for the way there and back of one that does.
 SECONDS = 120.0
+MAX_FILE = 1 << 30
 # This machine's, and of no use there.
 _OF_THIS_MACHINE = {"TMPDIR", "TEMP", "TMP", "USERPROFILE", "LOCALAPPDATA", "APPDATA"}
 
@@ -100,16 +102,16 @@ class Container:
 
     def make(self, folder: Path) -> None:
         """See ``Where``."""
-        self._done({"op": "make", "path": str(folder)})
+        self._asked({"op": "make", "path": str(folder)})
 
     def write(self, path: Path, text: str) -> None:
         """See ``Where``."""
         data = base64.b64encode(text.encode()).decode()
-        self._done({"op": "write", "path": str(path), "data": data})
+        self._asked({"op": "write", "path": str(path), "data": data})
 
     def remove(self, path: Path) -> None:
         """See ``Where``."""
-        self._done({"op": "remove", "path": str(path)})
+        self._asked({"op": "remove", "path": str(path)})
 
     def exists(self, path: Path) -> bool:
         """See ``Where``."""
@@ -119,29 +121,31 @@ class Container:
     def read(self, path: Path) -> bytes:
         """See ``Where``."""
         found = bytearray()
-        answer = self.attendant.ask(
-            {"op": "read", "path": str(path)}, seconds=SECONDS, each=lambda _, data: found.extend(data)
-        )
+
+        def each(_: Kind, data: bytes) -> None:
+            if len(found) + len(data) > MAX_FILE:
+                raise HostError(f"{path} in {self.attendant.name} is larger than {MAX_FILE} bytes")
+            found.extend(data)
+
+        answer = self.attendant.ask({"op": "read", "path": str(path)}, seconds=SECONDS, each=each)
         if answer.missing:
             raise FileNotFoundError(f"{path} is not in {self.attendant.name}")
         self._checked(answer)
         return bytes(found)
 
     def full(self, *places: Path) -> Path | None:
-        """See ``Where``. Places here are asked about here: logs are."""
+        """See ``Where``. Logs are on this machine."""
         for place in places:
-            if place.is_relative_to(self.root):
-                answer = self._checked(
-                    self.attendant.ask({"op": "room", "path": str(place)}, seconds=SECONDS)
-                )
-                if answer.free < proc.FULL_DISK:
-                    return place
-            elif found := proc.full_disk(place):
-                return found
+            if place.is_relative_to(self.logs):
+                free = shutil.disk_usage(place).free
+            else:
+                free = self._asked({"op": "room", "path": str(place)}).free
+            if free < proc.FULL_DISK:
+                return place
         return None
 
-    def _done(self, request: Mapping[str, str]) -> None:
-        self._checked(self.attendant.ask(request, seconds=SECONDS))
+    def _asked(self, request: Mapping[str, str]) -> Answer:
+        return self._checked(self.attendant.ask(request, seconds=SECONDS))
 
     def _checked(self, answer: Answer) -> Answer:
         if answer.error:

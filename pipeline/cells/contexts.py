@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -72,6 +73,19 @@ def find(name: str, variables: Mapping[str, str] | None = None) -> Endpoint:
     found = meta.endpoints.docker
     whole = all((certificates / one).is_file() for one in _TLS_FILES)
     return Endpoint(context=name, host=found.host, tls=certificates if whole else None, verify=not found.skip)
+
+
+def current(values: Mapping[str, str]) -> str:
+    """The context that Docker's command line uses when it is not given one."""
+    if values.get("DOCKER_HOST"):
+        return DEFAULT
+    if name := values.get("DOCKER_CONTEXT"):
+        return name
+    try:
+        found = json.loads((_folder(values) / "config.json").read_bytes()).get("currentContext")
+    except (OSError, ValueError, AttributeError):
+        return DEFAULT
+    return found if isinstance(found, str) and found else DEFAULT
 
 
 def _folder(values: Mapping[str, str]) -> Path:

@@ -103,8 +103,9 @@ def lines(found: Conditions | None) -> list[str]:
         text.append(_seen(found.seen))
     if found.machine:
         names = ("cpu", "cores", "os", "machine", "docker")
+        said = {name: found.machine[name] for name in names if found.machine.get(name)}
         text.append(
-            "Its machine: " + ", ".join(found.machine[name] for name in names if found.machine.get(name))
+            "Its machine: " + ", ".join(f"{v} cores" if name == "cores" else v for name, v in said.items())
         )
     return text
 

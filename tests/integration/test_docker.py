@@ -86,7 +86,7 @@ def test_a_container_is_a_place_of_its_own(engine: Engine, programs: Path, tmp_p
     # The bits of CAP_NET_ADMIN, CAP_SYS_ADMIN and CAP_SYS_PTRACE; and no way to get more.
     status = dict(line.split(":", 1) for line in found["status"].splitlines())
     assert not int(status["CapBnd"], 16) & (1 << 12 | 1 << 21 | 1 << 19)
-    assert status["NoNewPrivs"].strip() == "1"
+    assert (status["NoNewPrivs"].strip(), status["Seccomp"].strip()) == ("1", "2")
     host = made["HostConfig"]
     assert (host["Privileged"], host["CapAdd"], host["Binds"], made["Mounts"]) == (False, None, None, [])
     assert (host["NetworkMode"], host["AutoRemove"], host["LogConfig"]["Type"]) == ("none", True, "none")

@@ -20,6 +20,7 @@ import pytest
 
 from pipeline import proc
 from pipeline.cells import archive, contexts, tunnel
+from pipeline.cells import container as container_room
 from pipeline.cells import engine as engine_room
 from pipeline.cells.attendant import Attendant
 from pipeline.cells.base import About
@@ -51,6 +52,22 @@ def test_a_context_by_name(tmp_path: Path) -> None:
     write_context(tmp_path, "lab", meta("lab", "tcp://lab:2376"))
     found = contexts.find("lab", {"DOCKER_CONFIG": str(tmp_path), "DOCKER_HOST": "tcp://elsewhere"})
     assert (found.host, found.tls, found.verify) == ("tcp://lab:2376", None, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "name"),
+    [
+        ("", {}, "default"),
+        ("[]", {}, "default"),
+        ('{"currentContext": 1}', {}, "default"),
+        ('{"currentContext": "lab"}', {}, "lab"),
+        ('{"currentContext": "lab"}', {"DOCKER_CONTEXT": "far"}, "far"),
+        ('{"currentContext": "lab"}', {"DOCKER_CONTEXT": "far", "DOCKER_HOST": "tcp://x"}, "default"),
+    ],
+)
+def test_the_current_context(tmp_path: Path, text: str, values: dict[str, str], name: str) -> None:
+    (tmp_path / "config.json").write_text(text)
+    assert contexts.current({"DOCKER_CONFIG": str(tmp_path), **values}) == name
 
 
 @pytest.mark.parametrize("skip", [False, True])
@@ -310,12 +327,22 @@ def test_files_there(tmp_path: Path) -> None:
         there.read(Path("/x"))
     assert not there.exists(Path("/x"))
     assert there.exists(Path("/a"))
-    inside = Path("/out/.bundle/programs")
-    assert there.full(inside, tmp_path) is None
-    assert there.full(inside, tmp_path) == inside
+    # Not below what was unpacked: a round's programs. Logs are here.
+    inside = Path("/out/.layouts/0/0")
+    there.logs.mkdir()
+    assert there.full(inside, there.logs) is None
+    assert there.full(inside, there.logs) == inside
     with pytest.raises(HostError, match="read-only file system"):
         there.make(Path("/x"))
     assert [one["op"] for one in line.sent] == ["read", "read", "stat", "stat", "room", "room", "make"]
+
+
+def test_a_file_there_without_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(container_room, "MAX_FILE", 10)
+    there, _, _ = container(tmp_path, frame("o", b"x" * 10) + end(), frame("o", b"x" * 6) * 2 + end())
+    assert len(there.read(Path("/a"))) == 10
+    with pytest.raises(HostError, match="is larger than 10 bytes"):
+        there.read(Path("/a"))
 
 
 # Docker's own frames.
