@@ -82,7 +82,7 @@ def test_a_container_is_a_place_of_its_own(engine: Engine, programs: Path, tmp_p
     assert found["tmp"] == "dtrwxrwxrwx"
     assert "localhost" in found["hosts"]
     top = programs.parts[1]
-    assert set(found["root"]) <= {".dockerenv", "dev", "etc", "proc", "root", "sys", "tmp", "var", top}
+    assert set(found["root"]) <= {".dockerenv", "dev", "etc", "proc", "root", "sys", "tmp", "usr", "var", top}
     # The bits of CAP_NET_ADMIN, CAP_SYS_ADMIN and CAP_SYS_PTRACE; and no way to get more.
     status = dict(line.split(":", 1) for line in found["status"].splitlines())
     assert not int(status["CapBnd"], 16) & (1 << 12 | 1 << 21 | 1 << 19)
