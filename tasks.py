@@ -653,13 +653,16 @@ def bundle(
         "name": "the cell's id in matrix.yml; ./inv cell NAME does as well",
         "bundle": "the folder of its bundle (default: build/cells/NAME)",
         "out": "a new or empty folder for its results (default: build/results/NAME)",
+        "docker": "run all its programs in a container on the Docker host of this context (docs/docker.md)",
     },
 )
-def cell(_context: Context, name: str = "", bundle: str = "", out: str = "") -> None:
-    """Test and measure one cell on this machine from its bundle; nothing is compiled."""
+def cell(_context: Context, name: str = "", bundle: str = "", out: str = "", docker: str = "") -> None:
+    """Test and measure one cell from its bundle, here or in a container; nothing is compiled."""
     from pipeline.commands import cell, entry
 
-    options = cell.Options(root=entry.project_root(__file__), cell=name, bundle=bundle, out=out)
+    options = cell.Options(
+        root=entry.project_root(__file__), cell=name, bundle=bundle, out=out, docker=docker
+    )
     entry.finish(cell.main(options))
 
 

@@ -44,10 +44,16 @@ _GOARCH = {
 
 def host_platform() -> Platform:
     """This machine as Go names it; HostError for one that Go does not know."""
+    return platform_of(platform.system(), platform.machine())
+
+
+def platform_of(system: str, machine: str) -> Platform:
+    """A machine as Go names it, by what its kernel calls itself and its processor; HostError for one that Go
+    does not know."""
     try:
-        return Platform(goos=_GOOS[platform.system()], goarch=_GOARCH[platform.machine().lower()])
+        return Platform(goos=_GOOS[system], goarch=_GOARCH[machine.lower()])
     except KeyError as error:
-        raise HostError(f"no Go name is known for {platform.system()} on {platform.machine()}") from error
+        raise HostError(f"no Go name is known for {system[:40]} on {machine[:40]}") from error
 
 
 @dataclass(frozen=True, kw_only=True)

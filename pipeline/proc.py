@@ -15,7 +15,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -165,7 +165,7 @@ def _signal_group(process: subprocess.Popen[bytes], signum: int) -> None:
 
 
 @dataclass
-class _Capture:
+class Capture:
     """Where output goes while a program runs: the log, what is kept of stdout, and the last lines."""
 
     log: IO[bytes] | None
@@ -175,23 +175,33 @@ class _Capture:
     recent: bytes = b""
 
     def pump(self, stream: IO[bytes], keep: bool) -> None:
+        """Take everything until the end of ``stream``."""
         # A daemon that left the group may write after the run is over: the files are closed then.
         with contextlib.suppress(ValueError, OSError):
             self._pump(stream, keep)
 
     def _pump(self, stream: IO[bytes], keep: bool) -> None:
         while chunk := os.read(stream.fileno(), 1 << 16):
-            with self.lock:
-                if self.log is not None:
-                    # A full disk must not end the program that is measured; the log just ends early.
-                    with contextlib.suppress(OSError):
-                        self.log.write(chunk)
-                self.recent = (self.recent + chunk)[-65536:]
-                if keep and self.size < CAPTURE_LIMIT:
-                    self.out.append(chunk)
-                    self.size += len(chunk)
+            self.add(chunk, keep)
+
+    def add(self, chunk: bytes, keep: bool) -> None:
+        """Take what a program wrote; ``keep`` is that it belongs to its ``stdout``."""
+        with self.lock:
+            if self.log is not None:
+                # A full disk must not end the program that is measured; the log just ends early.
+                with contextlib.suppress(OSError):
+                    self.log.write(chunk)
+            self.recent = (self.recent + chunk)[-65536:]
+            if keep and self.size < CAPTURE_LIMIT:
+                self.out.append(chunk)
+                self.size += len(chunk)
+
+    def stdout(self) -> str:
+        """What was kept."""
+        return b"".join(self.out).decode("utf-8", "replace")
 
     def tail(self) -> str:
+        """The last lines of everything."""
         lines = self.recent.decode("utf-8", "replace").splitlines()
         return "\n".join(lines[-TAIL_LINES:])
 
@@ -249,7 +259,7 @@ def run(
         if sink is not None:
             sink.write(f"$ {shlex.join(words)}\n".encode())
         process = _start(words, env=env, cwd=cwd, merge=merge)
-        capture, usage = _Capture(sink), _Usage()
+        capture, usage = Capture(sink), _Usage()
         threads: list[threading.Thread] = []
         timed_out = False
         try:
@@ -272,7 +282,7 @@ def run(
     return Result(
         argv=words,
         returncode=usage.returncode,
-        stdout=b"".join(capture.out).decode("utf-8", "replace"),
+        stdout=capture.stdout(),
         tail=capture.tail(),
         seconds=time.monotonic() - started,
         cpu_seconds=usage.cpu_seconds,
@@ -280,6 +290,48 @@ def run(
         timed_out=timed_out,
         log=log,
     )
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A program that runs beside the rest."""
+
+    _usage: _Usage
+    _capture: Capture
+
+    @property
+    def ended(self) -> bool:
+        """Whether it ended by itself."""
+        return self._usage.done.is_set()
+
+    def tail(self) -> str:
+        """The last lines that it wrote, to either stream."""
+        return self._capture.tail()
+
+
+@contextlib.contextmanager
+def beside(argv: Sequence[str | os.PathLike[str]], *, env: Mapping[str, str]) -> Iterator[Beside]:
+    """Run ``argv`` for as long as the block does; its whole group ends with it. HostError when it cannot be
+    started."""
+    if _registry.stopping.is_set():
+        raise InterruptedRunError("interrupted")
+    process = _start(tuple(os.fspath(word) for word in argv), env=env, cwd=None, merge=True)
+    capture, usage = Capture(None), _Usage()
+    threads: list[threading.Thread] = []
+    try:
+        _registry.add(process)
+        threads += _pumps(process, capture, usage, b"")
+        yield Beside(usage, capture)
+    finally:
+        _registry.remove(process)
+        try:
+            if not usage.done.is_set():
+                _end(process, usage)
+        finally:
+            _signal_group(process, signal.SIGKILL if POSIX else signal.SIGTERM)
+        for thread in threads:
+            thread.join(GRACE_SECONDS)
+        _close(process)
 
 
 def _await(usage: _Usage, timeout: float) -> bool:
@@ -315,7 +367,7 @@ def _start(
 
 
 def _pumps(
-    process: subprocess.Popen[bytes], capture: _Capture, usage: _Usage, stdin: bytes
+    process: subprocess.Popen[bytes], capture: Capture, usage: _Usage, stdin: bytes
 ) -> list[threading.Thread]:
     def feed() -> None:
         if process.stdin is not None:

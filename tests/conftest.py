@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NEEDS = {
     "go": "needs a Go release through pip and minutes of compiling; ./inv test --all runs it",
     "browser": "needs Chromium; ./inv test --all runs it",
+    "docker": "needs root, dockerd and sshd (docker.io, openssh-server); ./inv test --all runs it",
     "simulation": "takes a minute of simulating; ./inv test --all runs it",
     "fuzz": "tries thousands of generated inputs; ./inv test --all runs it",
     "npm": "installs a linter from the npm registry, once; ./inv test --all runs it",

@@ -31,6 +31,14 @@ class Finding:
     advice: str
 
 
+UNSEEN = Finding(
+    key="unseen",
+    severity="warning",
+    what="the Docker host's load, governor, heat and other programs were not observed while it measured",
+    advice="see that it has nothing else to do",
+)
+
+
 def findings(
     state: MachineState, usage: Usage | None = None, *, before: MachineState | None = None
 ) -> list[Finding]:

@@ -98,6 +98,22 @@ def observe(
     )
 
 
+def unseen(cores: int) -> MachineState:
+    """A machine that cannot be looked at."""
+    return MachineState(
+        load=None,
+        cores=cores,
+        governors=None,
+        turbo=None,
+        turbo_switch=None,
+        celsius=None,
+        throttles=None,
+        on_battery=None,
+        virtual=None,
+        processes=(),
+    )
+
+
 def clean(name: str) -> str:
     """A process's name, which is anyone's text, fit for a terminal: nothing invisible, 40 characters."""
     return "".join(char for char in name if char.isprintable())[:NAME_LENGTH].strip() or "?"
@@ -263,3 +279,11 @@ class Meter:
     def elsewhere(self) -> float | None:
         """``usage().elsewhere``: cores used by everything else since the last call."""
         return self.usage().elsewhere
+
+
+class Unmetered:
+    """The meter of a machine that cannot be looked at."""
+
+    def usage(self) -> Usage:
+        """As ``Meter.usage``: nothing is known."""
+        return Usage(elsewhere=None, steal=None)

@@ -62,6 +62,7 @@ class Setup:
     record: Callable[[Record], None]
     progress: Progress
     relink: Relink | None = None
+    meter: Callable[[], machine.Meter | machine.Unmetered] = machine.Meter.start
 
     @property
     def cell(self) -> Cell:
@@ -84,10 +85,10 @@ class Setup:
 class _State:
     """What is measured so far; rebuilt from the ledger on resume."""
 
+    meter: machine.Meter | machine.Unmetered
     done: set[tuple[Target, int]] = field(default_factory=set)
     lost: set[Target] = field(default_factory=set)
     screenings: list[analysis.Screening] = field(default_factory=list)
-    meter: machine.Meter = field(default_factory=machine.Meter.start)
 
     @property
     def number(self) -> int:
@@ -136,7 +137,7 @@ def _more(
 
 
 def _restore(setup: Setup, history: Sequence[Record]) -> _State:
-    state = _State()
+    state = _State(meter=setup.meter())
     for record in history:
         if isinstance(record, PairMeasured) and record.cell == setup.cell.id:
             state.done.add((Target(record.package, record.benchmark), record.round))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import benchfmt, proc
-from pipeline.errors import HostError
+from pipeline.cells.base import Shell, Where
+from pipeline.cells.here import HERE
 from pipeline.golang import Go
 from pipeline.values import Cell, Profile, TestBinary
 
@@ -48,15 +47,16 @@ class Sample:
 @dataclass(frozen=True, kw_only=True)
 class Runner:
     """What every sample of a cell shares. The same runner measures both sides: other conditions on one of
-    them would be a comparison of conditions."""
+    them would be a comparison of conditions. ``where`` is the machine that ``shell`` runs programs on."""
 
-    shell: proc.Shell
+    shell: Shell
     cell: Cell
     profile: Profile
+    where: Where = HERE
 
     def run(self, binary: TestBinary, go: Go, benchmark: str) -> Sample:
         """Run one benchmark function once. SampleError when there is nothing to compare."""
-        with pinned(self.cell.pin):
+        with self.where.pinned(self.cell.pin):
             return self._run(binary, go, benchmark)
 
     def _run(self, binary: TestBinary, go: Go, benchmark: str) -> Sample:
@@ -76,12 +76,19 @@ class Runner:
             # Not -test.timeout: testing stops its alarm before it runs benchmarks.
             timeout=limit,
         )
-        return _sample(result, binary, limit, self._conditions(binary))
+        return self._sample(result, binary, limit)
+
+    def _sample(self, result: proc.Result, binary: TestBinary, limit: int) -> Sample:
+        if not result.ok:
+            full = self.where.full(binary.path.parent, *([result.log.parent] if result.log else []))
+            why = f"stopped by its machine: no space left at {full}" if full else _why(result, limit)
+            raise SampleError(why, result.log, host=full is not None)
+        return _sample(result, self._conditions(binary))
 
     def _conditions(self, binary: TestBinary) -> dict[str, str]:
         given = {**self.cell.build, **self.cell.environment, **self.cell.parameters}
         keys = {name.lower().replace("_", "-"): value for name, value in sorted(given.items())}
-        if self.cell.pin and CAN_PIN:
+        if self.cell.pin and self.where.can_pin:
             keys["pin"] = ",".join(map(str, self.cell.pin))
         keys["benchtime"] = self.profile.benchtime
         if binary.layout_seed:
@@ -95,35 +102,7 @@ def environment_of(cell: Cell, binary: TestBinary, go: Go) -> dict[str, str]:
     return go.env(extra=own)
 
 
-CAN_PIN = hasattr(os, "sched_setaffinity")
-
-
-@contextlib.contextmanager
-def pinned(cpus: tuple[int, ...]) -> Iterator[None]:
-    """Hold what this thread starts to ``cpus``; nothing where ``cpus`` is empty or the host cannot."""
-    if not cpus or not CAN_PIN:
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    # Asked before it is done: the system would quietly leave out what does not exist.
-    if not before.issuperset(cpus):
-        raise HostError(
-            f"benchmarks cannot be pinned to CPU {', '.join(map(str, sorted({*cpus} - before)))}",
-            meaning=f"this process may use CPU {', '.join(map(str, sorted(before)))}",
-            hint="change pin: in matrix.yml, or leave it out",
-        )
-    os.sched_setaffinity(0, cpus)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
-
-
-def _sample(result: proc.Result, binary: TestBinary, limit: int, conditions: Mapping[str, str]) -> Sample:
-    if not result.ok:
-        full = proc.full_disk(binary.path.parent, *([result.log.parent] if result.log else []))
-        why = f"stopped by this machine: no space left at {full}" if full else _why(result, limit)
-        raise SampleError(why, result.log, host=full is not None)
+def _sample(result: proc.Result, conditions: Mapping[str, str]) -> Sample:
     config = tuple(line for line in result.stdout.splitlines() if _CONFIG.fullmatch(line))
     results = tuple(line.rstrip() for line in result.stdout.splitlines() if _RESULT.fullmatch(line))
     for record in benchfmt.read(results):

@@ -1,16 +1,21 @@
-"""``cell``: test and measure one cell on this machine from its bundle; nothing is compiled."""
+"""``cell``: test and measure one cell from its bundle, on this machine or in a container; nothing is
+compiled."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shlex
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline.cells import contexts
+from pipeline.cells.engine import Engine, connect
 from pipeline.commands import entry
 from pipeline.console import Console
-from pipeline.errors import ExitCode, UsageError
+from pipeline.errors import ExitCode, HostError, UsageError
 from pipeline.flow import bundling, environment, fleet
 from pipeline.flow.bundling import Bundle
 from pipeline.flow.context import LEDGER, Context, only_run, shell_for
@@ -30,6 +35,7 @@ class Options:
     cell: str
     bundle: str = ""
     out: str = ""
+    docker: str = ""
 
 
 def main(options: Options) -> ExitCode:
@@ -74,20 +80,24 @@ def _run_in(
         jobs=environment.cores(),
         commit=given.commit,
     )
-    ledger.append(
-        CellStarted(
-            cell=cell.id,
-            run_id=given.run_id,
-            plan_digest=given.plan_digest,
-            bundle=sha256,
-            command=shlex.join(["./inv", "cell", cell.id]),
-            environment=environment.describe(options.root),
-        )
-    )
+    words = ["./inv", "cell", cell.id, *(["--docker", options.docker] if options.docker else [])]
     started = time.monotonic()
     try:
-        context.store.prepare()
-        fleet.run_cell(context, given, folder, out / WORK)
+        with _machine(options) as (engine, described):
+            ledger.append(
+                CellStarted(
+                    cell=cell.id,
+                    run_id=given.run_id,
+                    plan_digest=given.plan_digest,
+                    bundle=sha256,
+                    command=shlex.join(words),
+                    environment=described,
+                )
+            )
+            if isinstance(engine, HostError):
+                raise engine
+            context.store.prepare()
+            fleet.run_cell(context, given, folder, out / WORK, engine)
     except (Exception, KeyboardInterrupt) as error:
         known = entry.as_pipeline_error(error)
         fleet.report(context, cell, started, known or f"a bug in gopatch: {error!r}")
@@ -99,3 +109,23 @@ def _run_in(
     ended = next(one for one in reversed(ledger.records) if isinstance(one, CellEnded))
     sys.stdout.write(f"{cell.id}  {ended.exercise}  {ended.reason}\nits results: {out}\n")
     return ExitCode.PASS
+
+
+@contextlib.contextmanager
+def _machine(options: Options) -> Iterator[tuple[Engine | HostError | None, dict[str, str]]]:
+    """The engine of ``--docker``, or why there is none (None without the option), and the cell's machine for
+    its first record, which must be there also when the machine is not."""
+    here = environment.describe(options.root)
+    if not options.docker:
+        yield None, here
+        return
+    described = {name: here[name] for name in ("python", "gopatch")}
+    with contextlib.ExitStack() as stack:
+        found: Engine | HostError
+        try:
+            found = stack.enter_context(connect(contexts.find(options.docker)))
+            described |= found.describe()
+        except HostError as error:
+            found = error
+            described["docker"] = f"context {options.docker}"
+        yield found, described

@@ -146,6 +146,7 @@ def moved(sides: Sides, root: Path) -> Sides:
         kits={side: _each(kit, sides.kits[side]) for side in SIDES},
         batches=tuple(batch(one) for one in sides.batches),
         probe=program(sides.probe),
+        attendant=program(sides.attendant) if sides.attendant else None,
     )
 
 

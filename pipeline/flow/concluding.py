@@ -23,7 +23,7 @@ def conclude_ran(context: Context, cell: Cell) -> None:
     """Say the same of a cell on a machine of its own, which knows that the series reaches it."""
     ran = _ran(context, cell)
     level: Exercise = "measured" if ran else "compiled"
-    _record(context, cell, level, ran or "no test or benchmark of the series ran on this host")
+    _record(context, cell, level, ran or f"no test or benchmark of the series ran {_place(context)}")
 
 
 def _record(context: Context, cell: Cell, level: Exercise, reason: str) -> None:
@@ -83,7 +83,12 @@ def _ran(context: Context, cell: Cell) -> str:
     """What of the series came to a result on the cell, in words; '' for nothing."""
     found = [record for record in context.ledger.records if getattr(record, "cell", "") == cell.id]
     if any(isinstance(record, (PairMeasured, BenchmarkLost)) for record in found):
-        return "ran natively on this host"
+        return f"ran natively {_place(context)}"
     if any(isinstance(r, GateResult) and r.gate == "test" and r.status != "skipped" for r in found):
-        return "its tests ran natively on this host; no benchmark was measured"
+        return f"its tests ran natively {_place(context)}; no benchmark was measured"
     return ""
+
+
+def _place(context: Context) -> str:
+    about = context.where.about
+    return about.words if about else "on this host"

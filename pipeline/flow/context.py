@@ -8,13 +8,15 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
 
 from pipeline import proc
+from pipeline.cells.base import Shell, Where
+from pipeline.cells.here import HERE
 from pipeline.console import Progress
 from pipeline.errors import HostError, NothingToDoError, UsageError
 from pipeline.flow.baseline import Place
@@ -27,11 +29,14 @@ from pipeline.values import Cell
 LEDGER = "ledger.jsonl"
 LATEST = "latest"
 LOCK = ".lock"
+LOGS = "logs"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What every stage of one run works with. ``commit`` is this project's own, '' where it is not known."""
+    """What every stage of one run works with. ``commit`` is this project's own, '' where it is not known.
+    ``shell`` works on this machine; ``there`` runs the programs of cells on the machine ``where``, by
+    ``elsewhere`` where that is another."""
 
     plan: Plan
     folder: Path
@@ -42,6 +47,13 @@ class Context:
     progress: Progress
     jobs: int
     commit: str = ""
+    elsewhere: Shell | None = None
+    where: Where = HERE
+
+    @property
+    def there(self) -> Shell:
+        """What runs the programs of cells."""
+        return self.elsewhere or self.shell
 
     @property
     def place(self) -> Place:
@@ -185,8 +197,8 @@ def check_resumable(folder: Path, plan: Plan) -> None:
         raise NothingToDoError(f"the run in {folder} is finished", hint="start a new one without --resume")
 
 
-def shell_for(folder: Path, ledger: Ledger) -> proc.Shell:
-    """A shell whose programs log below the run's folder and leave a record each."""
+def observer(folder: Path, ledger: Ledger) -> Callable[[str, proc.Result], None]:
+    """What leaves a record of each program that ended."""
 
     def observe(name: str, result: proc.Result) -> None:
         ledger.append(
@@ -202,4 +214,9 @@ def shell_for(folder: Path, ledger: Ledger) -> proc.Shell:
             )
         )
 
-    return proc.Shell(logs=folder / "logs", observe=observe)
+    return observe
+
+
+def shell_for(folder: Path, ledger: Ledger) -> proc.Shell:
+    """A shell whose programs log below the run's folder and leave a record each."""
+    return proc.Shell(logs=folder / LOGS, observe=observer(folder, ledger))

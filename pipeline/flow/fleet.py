@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from pipeline.cells.engine import Engine
 from pipeline.errors import ExitCode, HostError, PipelineError
-from pipeline.flow import bundling, concluding, preparing, stages
+from pipeline.flow import bundling, concluding, containing, preparing, stages
 from pipeline.flow.bundling import Bundle, Contents
 from pipeline.flow.context import Context
 from pipeline.flow.sides import Sides
@@ -87,18 +89,24 @@ def _tools(gated: Gated, sides: Sides) -> Mapping[Side, Mapping[str, Path]]:
     }
 
 
-def run_cell(context: Context, given: Bundle, folder: Path, work: Path) -> None:
-    """Unpack a bundle, make sure that its programs are what was built, and test and measure them."""
+def run_cell(context: Context, given: Bundle, folder: Path, work: Path, engine: Engine | None = None) -> None:
+    """Unpack a bundle, make sure that its programs are what was built, and test and measure them, on this
+    machine or in a container on ``engine``."""
     (cell,) = context.plan.cells
-    if cell.platform != context.plan.host:
+    host = engine.platform if engine else context.plan.host
+    if cell.platform != host:
+        # Also where the host could emulate it: numbers of an emulator are none.
+        named = f"the Docker host of the context {engine.context}" if engine else "this machine"
         raise HostError(
-            f"{cell.id} is {cell.platform}, and this machine is {context.plan.host}",
+            f"{cell.id} is {cell.platform}, and {named} is {host}",
             hint="run it on a machine of that platform",
         )
     with context.stage("unpack"):
         sides = dataclasses.replace(bundling.unpack(folder, given, work), cell=cell)
-    stages.run_cell(context, sides, again=True)
-    concluding.conclude_ran(context, cell)
+    inside = containing.inside(context, engine, sides, work) if engine else contextlib.nullcontext(context)
+    with inside as there:
+        stages.run_cell(there, sides, again=True)
+        concluding.conclude_ran(there, cell)
 
 
 def report(context: Context, cell: Cell, started: float, failure: PipelineError | str | None) -> CellReported:

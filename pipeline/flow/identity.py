@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from pipeline.errors import HostError
 from pipeline.flow.context import Context
 from pipeline.flow.measuring import relinked
 from pipeline.flow.sides import Sides
 from pipeline.records import ProgramRan
-from pipeline.store import file_sha256, remove_tree
 from pipeline.toolchain import stamp
 
 
@@ -18,19 +19,20 @@ def check(context: Context, sides: Sides, *, again: bool = False) -> None:
     folder = context.folder / ".again"
     try:
         for one in sides.programs():
-            found = stamp.read(one.path)
+            data = context.where.read(one.path)
+            found = stamp.find(data)
             kit = sides.kits[one.side].get(one.package)
             plain = again and kit is not None and one == sides.binaries[one.side].get(one.package)
             linked = ""
             if plain:
                 program = relinked(context, sides, one.side, one.package, 0, folder / one.side / one.package)
-                linked = file_sha256(program.path)
+                linked = _sha256(context.where.read(program.path))
             record = ProgramRan(
                 cell=sides.cell.id,
                 side=one.side,
                 package=one.package,
                 variant=one.variant,
-                sha256=file_sha256(one.path),
+                sha256=_sha256(data),
                 commit=found.commit if found else "",
                 series=found.series if found else "",
                 tree=found.tree if found else "",
@@ -50,5 +52,8 @@ def check(context: Context, sides: Sides, *, again: bool = False) -> None:
                     meaning=f"sha256 {linked}, and not {one.sha256}: its rounds would measure something else",
                 )
     finally:
-        if folder.exists():
-            remove_tree(folder)
+        context.where.remove(folder)
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.bench import choose, floor, machine, measure, runner
 from pipeline.bench.exclusive import exclusive
-from pipeline.bench.findings import findings
+from pipeline.bench.findings import UNSEEN, findings
 from pipeline.bench.measure import Binaries, Target
 from pipeline.bench.runner import Runner
 from pipeline.flow import environment
@@ -27,7 +27,6 @@ from pipeline.records import (
 )
 from pipeline.stats.analysis import Rules
 from pipeline.stats.pairs import Key
-from pipeline.store import remove_tree
 from pipeline.toolchain.linking import Linker, link
 from pipeline.values import SIDES, Cell, TestBinary
 
@@ -38,7 +37,9 @@ def run(context: Context, sides: Sides) -> None:
     plan, cell = context.plan, sides.cell
     with context.stage(context.stage_of(cell, "benchmarks")):
         setup = measure.Setup(
-            runner=Runner(shell=context.shell, cell=cell, profile=limited(plan.profile, cell)),
+            runner=Runner(
+                shell=context.there, cell=cell, profile=limited(plan.profile, cell), where=context.where
+            ),
             rules=Rules(threshold=plan.threshold, units=plan.units),
             seed=context.run_id,
             binaries=sides.binaries,
@@ -47,6 +48,7 @@ def run(context: Context, sides: Sides) -> None:
             record=context.ledger.append,
             progress=context.progress,
             relink=_relinking(context, sides),
+            meter=machine.Unmetered if context.where.about else machine.Meter.start,
         )
         with exclusive(context.progress.note):
             targets = _targets(
@@ -58,7 +60,7 @@ def run(context: Context, sides: Sides) -> None:
             if not targets:
                 context.progress.note("  nothing to measure: no benchmark that both sides have")
                 return
-            before, meter = _check(context, cell), machine.Meter.start()
+            before, meter = _check(context, cell), setup.meter()
             measure.measure(_with_floors(context, setup, targets), targets, list(context.ledger.records))
             _check(context, cell, before, meter.usage())
 
@@ -76,8 +78,9 @@ def _check(
     usage: machine.Usage | None = None,
 ) -> machine.MachineState:
     """Look at the machine and record what disturbs it; a warning is shown while something can be done."""
-    state = machine.observe()
-    found = findings(state, usage, before=before)
+    about = context.where.about
+    state = machine.unseen(about.cores) if about else machine.observe()
+    found = [UNSEEN] if about else findings(state, usage, before=before)
     context.ledger.append(
         MachineChecked(
             cell=cell.id,
@@ -156,7 +159,7 @@ def _of_series(context: Context, cell: Cell, package: str, names: Sequence[str])
 def _listed(context: Context, sides: Sides, side: Side, package: str) -> tuple[str, ...]:
     """The tests and benchmarks of one side's binary; none where it has no binary."""
     binary = sides.binaries[side].get(package)
-    return test_gate.list_functions(context.shell, binary, sides.go[side]) if binary else ()
+    return test_gate.list_functions(context.there, binary, sides.go[side]) if binary else ()
 
 
 def _relinking(context: Context, sides: Sides) -> measure.Relink | None:
@@ -167,8 +170,7 @@ def _relinking(context: Context, sides: Sides) -> measure.Relink | None:
 
     @contextlib.contextmanager
     def relink(seed: int, packages: Collection[str]) -> Iterator[Binaries]:
-        if folder.exists():  # left by a run that was killed
-            remove_tree(folder)
+        context.where.remove(folder)  # left by a run that was killed
         try:
             yield {
                 side: {
@@ -179,7 +181,7 @@ def _relinking(context: Context, sides: Sides) -> measure.Relink | None:
                 for number, side in enumerate(SIDES)
             }
         finally:
-            remove_tree(folder)
+            context.where.remove(folder)
 
     return relink
 
@@ -187,8 +189,14 @@ def _relinking(context: Context, sides: Sides) -> measure.Relink | None:
 def relinked(context: Context, sides: Sides, side: Side, package: str, seed: int, folder: Path) -> TestBinary:
     """A side's test binary linked again in ``folder``, laid out by ``seed`` (0: in the linker's order)."""
     binary, kit = sides.binaries[side][package], sides.kits[side][package]
-    linker = Linker(shell=context.shell, go=sides.go[side], host=sides.cell.platform, build=sides.cell.build)
-    folder.mkdir(parents=True)
+    linker = Linker(
+        shell=context.there,
+        go=sides.go[side],
+        host=sides.cell.platform,
+        build=sides.cell.build,
+        where=context.where,
+    )
+    context.where.make(folder)
     program = folder / kit.program
     link(linker, f"relink-{side}-{kit.program}", kit, sides.stamps[side], seed, program)
     return dataclasses.replace(binary, path=program, sha256="", layout_seed=seed)
@@ -213,9 +221,12 @@ def _with_floors(context: Context, setup: measure.Setup, targets: Sequence[Targe
 
 def _conditions(context: Context, setup: measure.Setup) -> dict[str, object]:
     """What else than the benchmark decides which noise floor is meant."""
+    about = context.where.about
+    host: dict[str, object] = {"cpu": environment.cpu_model(), "cores": environment.cores()}
+    if about is not None:
+        host = {"cpu": about.cpu, "cores": about.cores, "host": list(about.identity)}
     return {
-        "cpu": environment.cpu_model(),
-        "cores": environment.cores(),
+        **host,
         "platform": str(setup.cell.platform),
         "base": context.plan.base,
         "benchtime": context.plan.profile.benchtime,

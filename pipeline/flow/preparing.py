@@ -59,6 +59,11 @@ class _Cell:
         """None for this host: its binaries are those that it compiles without being asked for itself."""
         return None if self.cell.platform == self.build.builder.host else self.cell.platform
 
+    @property
+    def _contained(self) -> bool:
+        """Whether it may run in a container."""
+        return not self.here and self.cell.platform.goos == "linux"
+
     def sides(self) -> Sides:
         series, patched, builder = self.context.plan.series, self.build.patched, self.build.builder
         own = _own(builder, patched)
@@ -93,6 +98,8 @@ class _Cell:
             touched=touched.of_series(builder.base.root, patched.tree.root, patched.changed),
             left_out=_left_out(old, patched),
             probe=programs.probe(origins["patched"], stamps["patched"]),
+            # By the baseline: a patch that breaks the runtime must not break what runs its tests.
+            attendant=programs.attendant(origins["base"], stamps["base"]) if self._contained else None,
         )
         self._record(sides)
         return sides

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.bench.runner import environment_of, pinned
+from pipeline.bench.runner import environment_of
 from pipeline.errors import HostError
 from pipeline.flow.context import Context
 from pipeline.flow.sides import Sides
@@ -17,8 +17,8 @@ def record(context: Context, sides: Sides) -> None:
     given."""
     cell, probe = sides.cell, sides.probe
     given = {"GOROOT": str(probe.goroot), **cell.build, **cell.environment, **cell.parameters}
-    with pinned(cell.pin):
-        result = context.shell.run(
+    with context.where.pinned(cell.pin):
+        result = context.there.run(
             "environment",
             [probe.path],
             env=environment_of(cell, probe, sides.go["patched"]),

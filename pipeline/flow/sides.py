@@ -46,7 +46,8 @@ class Sides:
     ``batches`` are the tests to run; ``own`` those that the series adds or alters, by package and name;
     ``tested`` the changed packages that have tests there, and ``touched`` their benchmarks that the series
     adds or alters. ``left_out`` has the benchmarks that do not compile on the baseline, with the reason.
-    ``probe`` says what a program sees that is started there."""
+    ``probe`` says what a program sees that is started there. ``attendant`` runs programs in a container, of a
+    cell that may be in one."""
 
     cell: Cell
     go: Mapping[Side, Go]
@@ -61,9 +62,11 @@ class Sides:
     touched: Mapping[str, Touched]
     left_out: Mapping[str, Mapping[str, str]]
     probe: TestBinary
+    attendant: TestBinary | None = None
 
     def programs(self) -> Iterator[TestBinary]:
         """Every program once, the plain ones first."""
         plain = (one for side in SIDES for one in self.binaries[side].values())
         others = (one for batch in self.batches for one in batch.programs.values())
-        yield from {one.path: one for one in (*plain, *others, self.probe)}.values()
+        helpers = (self.probe, *([self.attendant] if self.attendant else []))
+        yield from {one.path: one for one in (*plain, *others, *helpers)}.values()

@@ -38,7 +38,7 @@ def _require(context: Context, sides: Sides) -> None:
         binary = sides.binaries["patched"].get(package)
         if binary is None:  # its tests are for other platforms
             continue
-        present = test_gate.list_functions(context.shell, binary, sides.go["patched"])
+        present = test_gate.list_functions(context.there, binary, sides.go["patched"])
         test_gate.require(package, names, present, "tests")
 
 
@@ -90,6 +90,9 @@ class _Gate:
             if batch.skipped:
                 self.chosen(batch, skipped=batch.skipped)
             return
+        if self.context.where.about and batch.variant.environment.get("CGO_ENABLED") == "1":
+            self.chosen(batch, skipped="it is built with cgo, and the container has no C library")
+            return
         programs = {side: self._program(batch, side) for side in batch.programs}
         listed = {side: test_gate.list_tests(program) for side, program in programs.items()}
         names = listed["patched"]
@@ -115,7 +118,8 @@ class _Gate:
 
     def _program(self, batch: Batch, side: Side) -> Program:
         return Program(
-            shell=self.context.shell,
+            shell=self.context.there,
+            where=self.context.where,
             binary=batch.programs[side],
             go=self.sides.go[side],
             environment={**batch.variant.environment, **self.cell.parameters, **self.cell.environment},

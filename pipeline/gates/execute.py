@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline import proc
+from pipeline.cells.base import Shell, Where
+from pipeline.cells.here import HERE
 from pipeline.errors import HostError
 from pipeline.gates import events
 from pipeline.gates.events import Events, TestOutcome
@@ -26,13 +28,15 @@ Outcomes = dict[str, TestOutcome]
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """One side's test binary and what it is run with. ``environment`` comes on top of Go's own."""
+    """One side's test binary and what it is run with. ``environment`` comes on top of Go's own;
+    ``where`` is the machine that ``shell`` runs it on."""
 
-    shell: proc.Shell
+    shell: Shell
     binary: TestBinary
     go: Go
     environment: Mapping[str, str]
     short: bool
+    where: Where = HERE
 
     @property
     def name(self) -> str:
@@ -104,9 +108,9 @@ def _process(program: Program, names: Sequence[str], seconds: int, tag: str) -> 
         cwd=binary.cwd,
         timeout=seconds + 30,
     )
-    if not result.ok and (full := proc.full_disk(binary.path.parent, program.shell.logs)):
+    if not result.ok and (full := program.where.full(binary.path.parent, program.shell.logs)):
         raise HostError(
-            f"the tests of {binary.package} were stopped by this machine: no space left at {full}",
+            f"the tests of {binary.package} were stopped by their machine: no space left at {full}",
             hint=f"free some space and add --resume; the log is {result.log}",
         )
     return result

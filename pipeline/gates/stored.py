@@ -50,7 +50,7 @@ def outcomes(
         "flags": program.flags,
         "limit": [limit, budget],
         "environment": program.env,
-        "host": _host(),
+        "host": _host(program),
     }
     try:
         entry = store.fill("test-results", inputs, build)
@@ -79,8 +79,10 @@ def _kept(one: TestOutcome) -> str:
     return "" if one.outcome == "pass" else one.output
 
 
-def _host() -> list[str]:
-    """What of this machine decides results: its kernel, its cores, and who runs the tests."""
+def _host(program: Program) -> list[str]:
+    """What of the machine decides results: its kernel, its cores, and who runs the tests."""
+    if (about := program.where.about) is not None:
+        return list(about.identity)
     system = platform.uname()
     user = str(os.getuid()) if hasattr(os, "getuid") else ""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

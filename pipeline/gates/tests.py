@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline import config, proc
+from pipeline import config
+from pipeline.cells.base import Shell
 from pipeline.errors import HostError, UsageError
 from pipeline.gates import events, execute, results, stored
 from pipeline.gates.execute import Outcomes, Program
@@ -38,7 +39,7 @@ class Job:
 
 
 def list_functions(
-    shell: proc.Shell, binary: TestBinary, go: Go, environment: Mapping[str, str] | None = None
+    shell: Shell, binary: TestBinary, go: Go, environment: Mapping[str, str] | None = None
 ) -> tuple[str, ...]:
     """The tests and benchmarks that a binary holds, in its order."""
     variant = f"-{binary.variant}" if binary.variant else ""

@@ -7,6 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from pipeline.cells import contexts
 from pipeline.health.base import Finding, Host
 from pipeline.source.wheel import PACKAGE, pip_env
 from pipeline.store import default_root
@@ -70,11 +71,13 @@ def room(free: float, root: Path) -> Finding:
 
 
 def docker(host: Host) -> list[Finding]:
-    """A Docker engine: nothing needs one yet but containers."""
+    """A Docker engine: only ``./inv cell --docker`` needs one. A context is named where one is configured."""
     if host.which("docker") is None:
         return [Finding(check="docker", severity="ok", found="not installed, and not needed")]
     result = host.ask(["docker", "version", "--format", "{{.Server.Version}}"], seconds=20)
     if result is None or not result.ok:
         fix = "start it if you want containers (systemctl start docker, or Docker Desktop)"
         return [Finding(check="docker", severity="warn", found="installed, but no engine answers", fix=fix)]
-    return [Finding(check="docker", severity="ok", found=f"engine {result.stdout.strip()}")]
+    context = contexts.current(host.variables)
+    named = "" if context == contexts.DEFAULT else f" of the context {context}"
+    return [Finding(check="docker", severity="ok", found=f"engine {result.stdout.strip()}{named}")]

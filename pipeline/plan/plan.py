@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline import config, store
-from pipeline.bench import runner
+from pipeline.cells import here
 from pipeline.errors import UsageError
 from pipeline.golang import host_platform, read_version
 from pipeline.inputs import base as inputs_room
@@ -244,7 +244,7 @@ def _check_pin(chosen: Sequence[Cell]) -> None:
     """HostError for a CPU that this machine does not have, before anything is built for it."""
     for cell in chosen:
         if cell.native:
-            with runner.pinned(cell.pin):
+            with here.pinned(cell.pin):
                 pass
 
 

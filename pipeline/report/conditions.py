@@ -105,9 +105,10 @@ def lines(found: Conditions | None) -> list[str]:
     if found.seen is not None:
         text.append(_seen(found.seen))
     if found.machine:
-        names = ("cpu", "cores", "os", "machine")
+        names = ("cpu", "cores", "os", "machine", "docker")
+        said = {name: found.machine[name] for name in names if found.machine.get(name)}
         text.append(
-            "Its machine: " + ", ".join(found.machine[name] for name in names if found.machine.get(name))
+            "Its machine: " + ", ".join(f"{v} cores" if name == "cores" else v for name, v in said.items())
         )
     return text
 

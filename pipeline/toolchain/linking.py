@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import blame, proc
+from pipeline import blame
+from pipeline.cells.base import Shell, Where
+from pipeline.cells.here import HERE
 from pipeline.errors import HostError
 from pipeline.golang import Go
 from pipeline.store import file_sha256
@@ -35,19 +37,20 @@ _HINT = "please report it with the log; layout: fixed in matrix.yml does not do 
 @dataclass(frozen=True, kw_only=True)
 class Linker:
     """The linker of ``go``, which runs on ``host`` and links for ``target`` (None: for the host itself) with
-    the variables that the program was compiled with."""
+    the variables that the program was compiled with. ``where`` is the machine that ``shell`` runs it on."""
 
-    shell: proc.Shell
+    shell: Shell
     go: Go
     host: Platform
     target: Platform | None = None
     build: Mapping[str, str] | None = None
+    where: Where = HERE
 
     def run(self, log: str, kit: Kit, program: Path, *, text: str, flags: Sequence[str] = ()) -> None:
         """Link ``program``; ``text`` is the modinfo line, if any. HostError when it fails."""
         config = program.with_name(f"{program.name}.importcfg")
         lines = [f"packagefile {name}={kit.folder / file}" for name, file in sorted(kit.archives.items())]
-        config.write_text("\n".join([*lines, text]) + "\n", encoding="utf-8")
+        self.where.write(config, "\n".join([*lines, text]) + "\n")
         result = self.shell.run(
             log,
             [
@@ -61,8 +64,8 @@ class Linker:
             cwd=program.parent,
             timeout=LINK_TIMEOUT,
         )
-        config.unlink()
-        if not result.ok or not program.is_file():
+        self.where.remove(config)
+        if not result.ok or not self.where.exists(program):
             if cause := blame.host_fault(result):
                 raise blame.stopped(f"linking {kit.program}", cause, result.log)
             raise HostError(

@@ -14,6 +14,7 @@ from pipeline.errors import HostError, PatchError
 from pipeline.golang import Go
 from pipeline.records import Side
 from pipeline.store import file_sha256
+from pipeline.suites import attendant as attendant_source
 from pipeline.suites import environment
 from pipeline.toolchain import linking, testbin
 from pipeline.toolchain.build import Builder
@@ -21,8 +22,8 @@ from pipeline.toolchain.linking import Linker
 from pipeline.toolchain.stamp import Stamp
 from pipeline.values import GoTree, Kit, Platform, TestBinary, Variant
 
-_SOURCE = environment.SOURCE
 _PROBE = "gopatch/environment"
+_ATTENDANT = "gopatch/attendant"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,25 +90,39 @@ def _kit(
 
 def probe(origin: Origin, mark: Stamp) -> TestBinary:
     """The program that says what its environment is, with a stamp: ``suites/environment.go``."""
+    return _helper(origin, _PROBE, environment.SOURCE, mark)
+
+
+def attendant(origin: Origin, mark: Stamp) -> TestBinary:
+    """The first process of a container, with a stamp: ``suites/attendant.go``."""
+    return _helper(origin, _ATTENDANT, attendant_source.SOURCE, mark)
+
+
+def _helper(origin: Origin, package: str, source: Path, mark: Stamp) -> TestBinary:
     builder = origin.builder
-    name = f"environment{testbin.executable(origin.target)}"
+    name = f"{source.stem}{testbin.executable(origin.target)}"
     words = ("build", *testbin.FLAGS, f"-p={builder.jobs}")
     inputs = {
-        **testbin.key(origin.tree, _PROBE, origin.tools, origin.target, origin.variant),
-        "source": file_sha256(_SOURCE),
+        **testbin.key(origin.tree, package, origin.tools, origin.target, origin.variant),
+        "source": file_sha256(source),
     }
 
     def build(folder: Path) -> Mapping[str, Any]:
         result = builder.shell.run(
-            "environment",
-            origin.go.command(*words, "-o", folder / name, _SOURCE),
+            source.stem,
+            origin.go.command(*words, "-o", folder / name, source),
             env=origin.go.build_env(origin.target, extra=origin.variant.environment),
             cwd=origin.tree.root / "src",
             timeout=testbin.COMPILE_TIMEOUT,
         )
         if not result.ok:
             if cause := blame.host_fault(result):
-                raise blame.stopped("compiling environment.go", cause, result.log)
+                raise blame.stopped(f"compiling {source.name}", cause, result.log)
+            if origin.side == "base":
+                raise HostError(
+                    f"{source.name} does not compile with the baseline:\n{result.tail}",
+                    hint=f"the log is {result.log}",
+                )
             raise PatchError(
                 f"a small program does not compile with the series applied:\n{result.tail}",
                 hint=f"the log is {result.log}",
@@ -116,13 +131,13 @@ def probe(origin: Origin, mark: Stamp) -> TestBinary:
 
     entry = builder.store.fill("helpers", inputs, build)
     plain = TestBinary(
-        package=_PROBE,
+        package=package,
         side=origin.side,
         path=entry.path / name,
         sha256=str(entry.meta["sha256"]),
         goroot=origin.tree.root,
     )
-    return stamped(origin, plain, _kit(origin, plain, inputs, (*words, "-x"), _SOURCE), mark)
+    return stamped(origin, plain, _kit(origin, plain, inputs, (*words, "-x"), source), mark)
 
 
 def stamped(origin: Origin, binary: TestBinary, made_of: Kit, mark: Stamp) -> TestBinary:

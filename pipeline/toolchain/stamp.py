@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 # What Go's linker puts around the text: src/cmd/go/internal/modload, ModInfoData.
 _BEGIN = bytes.fromhex("3077af0c9274080241e1c107e6d618e6")
@@ -46,9 +45,8 @@ def text_of(line: str) -> str:
     return data[len(_BEGIN) : -len(_END)].decode("utf-8")
 
 
-def read(program: Path) -> Stamp | None:
-    """The stamp in a program's file; None where there is none that is whole."""
-    data = program.read_bytes()
+def find(data: bytes) -> Stamp | None:
+    """The stamp in a program's bytes; None where there is none that is whole."""
     begin = data.find(_BEGIN)
     while begin >= 0:
         end = data.find(_END, begin, begin + (1 << 16))

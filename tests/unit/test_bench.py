@@ -15,6 +15,7 @@ import pytest
 
 from pipeline import proc, values
 from pipeline.bench import floor, measure, runner, schedule
+from pipeline.cells import here
 from pipeline.console import Console
 from pipeline.errors import HostError, UsageError
 from pipeline.golang import Go
@@ -170,7 +171,7 @@ def test_the_machines_fault_ends_the_run_and_loses_no_benchmark(
 ) -> None:
     monkeypatch.setattr(proc, "full_disk", lambda *places: places[0])
     bench = Bench(tmp_path, GOOD, "exit 1")
-    with pytest.raises(HostError, match="stopped by this machine: no space left"):
+    with pytest.raises(HostError, match="stopped by its machine: no space left"):
         bench.run()
     assert [record for record in bench.records if isinstance(record, BenchmarkLost)] == []
 
@@ -288,7 +289,7 @@ def test_parameters_reach_the_process_and_stand_in_the_file(processes: None, tmp
     assert lines.count("BenchmarkX-2 1 3 ns/op 50 gogc") == 12
 
 
-@pytest.mark.skipif(not runner.CAN_PIN, reason="this host cannot pin")
+@pytest.mark.skipif(not here.CAN_PIN, reason="this host cannot pin")
 def test_pinned_benchmarks_see_the_cpus_they_are_pinned_to(processes: None, tmp_path: Path) -> None:
     cpu = max(os.sched_getaffinity(0))
     body = f"{GOOD}; grep Cpus_allowed_list /proc/self/status"
@@ -301,7 +302,7 @@ def test_pinned_benchmarks_see_the_cpus_they_are_pinned_to(processes: None, tmp_
     assert f"Cpus_allowed_list:\t{cpu}\n" in (tmp_path / "logs/bench-base-runtime-BenchmarkX.log").read_text()
 
 
-@pytest.mark.skipif(not runner.CAN_PIN, reason="this host cannot pin")
+@pytest.mark.skipif(not here.CAN_PIN, reason="this host cannot pin")
 def test_a_cpu_that_is_not_there_is_refused(processes: None, tmp_path: Path) -> None:
     bench = Bench(tmp_path, GOOD, GOOD)
     bench.setup = under(bench, {}, (0, 4095))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.bench.measure import Target
+from pipeline.cells import here
 from pipeline.errors import UsageError
 from pipeline.flow import measuring
 from pipeline.gates import tests as test_gate
@@ -32,6 +33,8 @@ def targets(
     context: Any = SimpleNamespace(
         plan=SimpleNamespace(host=LINUX, series=SimpleNamespace(benchmarks={})),
         shell=None,
+        there=None,
+        where=here.HERE,
         ledger=SimpleNamespace(records=records, append=records.append),
         progress=SimpleNamespace(note=notes.append),
     )

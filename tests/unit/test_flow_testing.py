@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from pipeline import proc, values
+from pipeline.cells import here
+from pipeline.cells.base import About
 from pipeline.flow import batches as batches_room
 from pipeline.flow import testing
 from pipeline.flow.sides import Batch
@@ -98,6 +100,8 @@ class Gate:
             ledger=SimpleNamespace(append=self.records.append),
             progress=SimpleNamespace(step=lambda *_: None),
             shell=None,
+            there=None,
+            where=here.HERE,
             store=None,
             finished=lambda _: False,
             stage=lambda _: contextlib.nullcontext(),
@@ -132,6 +136,18 @@ def test_a_package_without_tests_here_is_skipped_and_said(monkeypatch: pytest.Mo
     assert gate.run() == {"net": "", "internal/syscall/windows": "it has no tests on this platform"}
     (job,) = gate.jobs
     assert (job.label, job.names, job.on_base) == ("net", ("Test_net",), {"Test_net"})
+
+
+def test_a_build_that_needs_a_c_library_does_not_run_in_a_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Gate(monkeypatch, ["net"], ["net"])
+    cgo = Variant(name="race", environment={"CGO_ENABLED": "1"})
+    gate.sides.batches = [dataclasses.replace(one, variant=cgo) for one in gate.sides.batches if one.programs]
+    gate.run()
+    assert len(gate.jobs) == 1, "here it runs"
+    about = About(words="there", identity=(), cpu="", cores=1)
+    gate.context.where = SimpleNamespace(about=about)
+    assert gate.run() == {"net (race)": "it is built with cgo, and the container has no C library"}
+    assert len(gate.jobs) == 1
 
 
 def test_where_the_baseline_has_no_binary_all_is_new(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,6 +80,18 @@ def test_what_a_run_needs(check: Check, found_on: Host, expected: tuple[str, str
     assert bool(found.fix) == (found.severity != "ok")
 
 
+@pytest.mark.parametrize(
+    ("variables", "found"),
+    [({}, "engine 28.0"), ({"DOCKER_CONTEXT": "lab"}, "engine 28.0 of the context lab")],
+)
+def test_the_engine_s_context(tmp_path: Path, variables: dict[str, str], found: str) -> None:
+    machine = dataclasses.replace(
+        host({"docker": (0, "28.0\n")}, docker="/usr/bin/docker"),
+        variables={"DOCKER_CONFIG": str(tmp_path), **variables},
+    )
+    assert [one.found for one in needs.docker(machine)] == [found]
+
+
 def test_a_mac_and_a_windows_alone_are_asked_for_what_is_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert platforms.macos(host()) == platforms.windows(host()) == []
     monkeypatch.setattr(platforms, "long_paths", lambda: False)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.bench import runner
+from pipeline.cells import here
 from pipeline.errors import HostError, PatchError, PipelineError, UsageError
 from pipeline.plan import plan as room
 from pipeline.plan.plan import Plan, Request, make
@@ -232,7 +232,7 @@ def test_what_a_cell_runs_under_is_part_of_the_plan(project: Path) -> None:
     } in found
 
 
-@pytest.mark.skipif(not runner.CAN_PIN, reason="this host cannot pin")
+@pytest.mark.skipif(not here.CAN_PIN, reason="this host cannot pin")
 def test_a_cpu_that_is_not_there_is_found_before_anything_is_built(project: Path) -> None:
     edit(project, "runner: ubuntu-24.04}", "runner: ubuntu-24.04, pin: [4095]}")
     with pytest.raises(HostError, match="cannot be pinned to CPU 4095"):

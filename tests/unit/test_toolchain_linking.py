@@ -54,11 +54,11 @@ def test_a_stamp_is_read_from_a_program(tmp_path: Path) -> None:
     begin, end = stamp._BEGIN, stamp._END
     # The marks alone are in every program that reads build information.
     program.write_bytes(b"x" + begin + b"y" + end + begin + b"\n" + MARK.settings().encode() + end)
-    assert stamp.read(program) == MARK
+    assert stamp.find(program.read_bytes()) == MARK
     program.write_bytes(b"x" + begin + MARK.settings().encode())
-    assert stamp.read(program) is None
+    assert stamp.find(program.read_bytes()) is None
     program.write_bytes(b"x" + begin + b"build\tgopatch.commit=1\n" + end)
-    assert stamp.read(program) is None
+    assert stamp.find(program.read_bytes()) is None
 
 
 def test_both_sides_texts_are_of_one_length() -> None:
