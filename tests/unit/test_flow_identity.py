@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pipeline import proc
+from pipeline.cells.here import HERE
 from pipeline.errors import HostError
 from pipeline.flow import identity, seeing
 from pipeline.flow.sides import Sides
@@ -45,9 +46,12 @@ class Case:
             batches=tuple(dataclasses.replace(one, programs=programs) for one in found.batches),
             probe=self._made(found.probe, fleet.STAMPS["patched"]),
         )
+        shell = proc.Shell(logs=folder / "logs", observe=lambda _n, _r: None)
         self.context: Any = SimpleNamespace(
             folder=folder / "out",
-            shell=proc.Shell(logs=folder / "logs", observe=lambda _n, _r: None),
+            shell=shell,
+            there=shell,
+            where=HERE,
             ledger=SimpleNamespace(records=self.records, append=self.records.append),
         )
 

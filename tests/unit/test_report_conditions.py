@@ -81,7 +81,7 @@ def test_linked_again_elsewhere() -> None:
     found = conditions.build(NAME, [*BUILT, started, *again, SEEN])
     text = " ".join(conditions.lines(found))
     assert "linked again there, they came out the same" in text
-    assert "Its machine: Apple M4, 8, Darwin 25" in text
+    assert "Its machine: Apple M4, 8 cores, Darwin 25" in text
 
 
 def test_another_cells_programs_do_not_count() -> None:
