@@ -77,8 +77,8 @@ def test_what_no_platform_compiles_is_named() -> None:
         (
             {"reached": {"linux/amd64": ["net"]}, "dependents": 1, "importing": 1, "importing_checked": True},
             "The series changes net (1 other package of std and cmd is built from it on linux/amd64), on 1 "
-            "of 3 platforms of the release. 1 package of std imports it directly on one of these platforms or "
-            "more: checked as well.",
+            "of 3 platforms of the release. 1 package of std imports it directly on one of these platforms "
+            "or more: checked as well.",
         ),
         (
             {"dependents": 0, "importing": 190, "importing_unchecked": ["linux/amd64", "darwin/arm64"]},
