@@ -47,4 +47,7 @@ def _text(folder: Path | None, found: tuple[Finding, ...]) -> str:
         shown = shown.relative_to(Path.cwd())
     lines = [f"{shown / one.file}:{one.line}: {one.severity}: {one.rule}: {one.message}" for one in found]
     errors = sum(one.severity == "error" for one in found)
-    return "\n".join([*lines, f"{errors} errors, {len(found) - errors} advice"]) + "\n"
+    return (
+        "\n".join([*lines, f"{errors} error{'' if errors == 1 else 's'}, {len(found) - errors} advice"])
+        + "\n"
+    )

@@ -31,10 +31,9 @@ class Program(invoke.Program):
         except ParseError as error:
             raise self._usage(error) from error
         except ValueError as error:  # Invoke lets int() speak for itself; its exit code would be 1
-            where = next((word for word in sys.argv[1:] if repr(word.partition("=")[2]) in str(error)), "")
-            text = f"error: a number is wanted{f' in {where}' if where else ''}: {error}"
             raise Exit(
-                message=f"{text}\n  ./inv --help TASK shows what it takes", code=int(ExitCode.USAGE)
+                message=f"error: {_no_number(str(error))}\n  ./inv --help TASK shows what it takes",
+                code=int(ExitCode.USAGE),
             ) from error
 
     def _usage(self, error: ParseError) -> Exit:
@@ -54,6 +53,19 @@ class Program(invoke.Program):
                 known += [f"--{flag.lstrip('-')}" for flag in context.flags]
         near = difflib.get_close_matches(word, known, n=2, cutoff=0.5)
         return f"did you mean {' or '.join(near)}?" if near else ""
+
+
+def _no_number(said: str) -> str:
+    """What int() ``said`` of an option's value, in words for a user."""
+    value = said.partition(": ")[2]
+    words = sys.argv[1:]
+    for before, word in zip(["", *words], words, strict=False):
+        option, equals, own = word.partition("=")
+        if option.startswith("-") and equals and repr(own) == value:
+            return f"{option} takes a number, not {value}"
+        if before.startswith("-") and repr(word) == value:
+            return f"{before} takes a number, not {value}"
+    return f"a number is wanted, not {value or said}"
 
 
 # Tasks that take plain words, and the option that Invoke knows them by.

@@ -41,7 +41,9 @@ class PatchFile:
                 f"{self.path} cannot be read: {error.strerror}",
                 hint="--series takes a series folder, a patch, an mbox, or - for standard input",
             ) from error
-        letters = mails.read(raw, self.path.name)
+        # Of /dev/null or a pipe, the name alone says nothing.
+        named = self.path.suffix.lower() in _SUFFIXES
+        letters = mails.read(raw, self.path.name if named else str(self.path))
         where = self.path.absolute()
         return mails.series(safe(self.path.stem, "patch"), letters, where.parent), Provenance(
             form="file",

@@ -109,7 +109,11 @@ def of_release(asker: Asker, go: Go, host: Platform) -> Release:
             "importers": dict(zip((one.goos for one in places), importers, strict=True)),
         }
 
-    inputs = {"release": asker.release, "host": str(host), "importers": "each GOOS"}
+    inputs = {
+        "release": asker.release,
+        "host": str(host),
+        "importers": "each GOOS, and the runtime of programs",
+    }
     entry = asker.store.fill("platforms", inputs, build)
     return Release(
         tags={_platform(text): tuple(tags) for text, tags in entry.meta["tags"].items()},
@@ -136,14 +140,21 @@ def _importers(shell: proc.Shell, go: Go, platform: Platform, host: Platform) ->
         f"list-all-{platform.goos}",
         patterns,
         target=platform,
-        fields=("ImportPath", "Imports"),
+        fields=("ImportPath", "Name", "Imports"),
         deps=True,
     )
     importers: dict[str, set[str]] = {}
     for row in rows:
-        for name in row.get("Imports") or ():
-            importers.setdefault(name, set()).add(str(row["ImportPath"]).split(" ")[0])
+        # A program is linked with the runtime, whether or not it imports anything.
+        linked = ["runtime"] if row.get("Name") == "main" else []
+        for name in (*(row.get("Imports") or ()), *linked):
+            importers.setdefault(_unmarked(name), set()).add(_unmarked(row["ImportPath"]))
     return {name: sorted(found) for name, found in importers.items()}
+
+
+def _unmarked(path: str) -> str:
+    """An import path without the program for whose profile the package is built: ``fmt [cmd/compile]``."""
+    return path.partition(" ")[0]
 
 
 def of_tree(

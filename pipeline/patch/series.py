@@ -114,11 +114,17 @@ def find(name_or_path: str, patches: Path) -> Path:
         folder = patches / name_or_path
     if (folder / SERIES_FILE).is_file():
         return folder.resolve()
+    if folder.is_dir() and any(one.suffix in {".patch", ".diff", ".mbox"} for one in folder.iterdir()):
+        raise UsageError(
+            f"no series {name_or_path!r}: {folder / SERIES_FILE} does not exist",
+            meaning="a folder of patches is a series only with a file that says their order and releases",
+            hint=f"give --series the patch file itself, or write a {SERIES_FILE}",
+        )
     known = sorted(path.parent.name for path in patches.glob(f"*/{SERIES_FILE}"))
     raise UsageError(
         f"no series {name_or_path!r}: {folder / SERIES_FILE} does not exist",
         meaning=config.suggest(name_or_path, known),
-        hint="a series is a folder with a series.yml; give its name below patches/ or its path",
+        hint="a series is a folder with a series.yml: give its name below patches/ or its path, or a patch",
     )
 
 
@@ -217,7 +223,7 @@ def variant_note(series: Series, base: str, version: str) -> str:
     if ranges.admits(series.variant, version):
         return f"{what}: {base} is {ranges.number(version)}" if version != base else what
     if ranges.number(version):
-        return f"{what}, though it is not for {base} ({version})"
+        return f"{what}, though it is not for {base}" + (f" ({version})" if version != base else "")
     return f"{what}: {base} has no release number, and it is the newest"
 
 

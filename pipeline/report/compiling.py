@@ -163,13 +163,24 @@ def limits(depth: Mapping[str, str]) -> str:
 def _reach(reach: SeriesReach) -> str:
     packages = sorted({name for names in reach.reached.values() for name in names})
     total = len(reach.reached) + len(reach.tests_only) + len(reach.untouched)
-    built = f", from which {reach.dependents} others of std and cmd are built" if reach.dependents else ""
+    them = "it" if len(packages) == 1 else "them"
+    others = (
+        "1 other package of std and cmd is"
+        if reach.dependents == 1
+        else (f"{reach.dependents} other packages of std and cmd are")
+    )
+    built = f" ({others} built from {them} on {reach.host})" if reach.dependents else ""
     near = ""
     if reach.importing:
         many = len(reach.importing_unchecked)
         where = "" if many >= len(reach.reached) else f" on {many} platform{'s' if many > 1 else ''}"
         checked = "checked as well" if reach.importing_checked else f"too many to check their types{where}"
-        near = f" {reach.importing} packages of std import them directly: {checked}."
+        who = (
+            "1 package of std imports"
+            if reach.importing == 1
+            else f"{reach.importing} packages of std import"
+        )
+        near = f" {who} {them} directly on one of these platforms or more: {checked}."
     return (
         f"The series changes {', '.join(packages) or 'no package'}{built}, on {len(reach.reached)} of "
         f"{total} platforms of the release.{near}"

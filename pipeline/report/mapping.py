@@ -12,7 +12,7 @@ from pipeline.errors import ExitCode
 from pipeline.records import BaseTried, HunkPlaced, MapStarted, PatchApplied, Record, Signal, SourceFetched
 from pipeline.report import compiling
 from pipeline.report.compiling import CompileReport
-from pipeline.report.markdown import fence, md
+from pipeline.report.markdown import fence, md, visible
 
 SCHEMA = 1
 OUTSIDE = "not for this release"
@@ -226,9 +226,9 @@ def _hunk(hunk: HunkPlaced) -> str:
 
 
 def _indented(line: str) -> str:
-    """A line of a message with its indentation and nothing else that is invisible, cut where it is long."""
-    body = line.lstrip(" ")
-    shown = " " * (len(line) - len(body)) + plain(body)
+    """A line of a message with its blanks and tabs and nothing else that is invisible, cut where it is long:
+    the lines of a conflict stand below each other."""
+    shown = visible(line.rstrip(), keep="\t")
     return shown if len(shown) <= _WIDTH else f"{shown[: _WIDTH - 1]}…"
 
 

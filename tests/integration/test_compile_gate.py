@@ -243,6 +243,18 @@ def test_who_imports_a_changed_package_is_checked_with_it(bench: Bench) -> None:
     assert {one.status for one in bench.check(bench.base, [tree_], TYPES)} == {"pass"}
 
 
+@pytest.mark.parametrize("package", ["runtime", "net", "cmd/internal/obj"])
+def test_who_is_built_from_a_package_is_as_the_go_command_says(bench: Bench, package: str) -> None:
+    asker = Asker(store=bench.store, shell=bench.shell, release=bench.base.digest, jobs=2)
+    go = bench.builder.go(bench.base.root, bench.base.digest)
+    release = listing.of_release(asker, go, bench.host)
+    rows = go.list(bench.shell, "deps", ["std", "cmd"], target=bench.host, fields=("ImportPath", "Deps"))
+    # The dependencies of a program with a profile carry its name: runtime [cmd/compile].
+    deps = {row["ImportPath"]: {name.partition(" ")[0] for name in row.get("Deps") or ()} for row in rows}
+    expected = {name for name, found in deps.items() if package in found}
+    assert set(release.dependents([package], bench.host.goos)) == expected
+
+
 def test_unchanged_packages_have_nothing_to_find_on_any_platform(bench: Bench) -> None:
     packages = ["src/internal/poll/fd.go", "src/os/file.go", "src/vendor/golang.org/x/net/idna/idna.go"]
     comment = {}

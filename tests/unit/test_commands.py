@@ -125,6 +125,7 @@ def test_patch_lint(project: Path, tmp_path: Path) -> None:
     inv(project, "patch-validate", series, "--profile=rigorous", "--dry-run", code=1)
     inv(project, "patch-validate", series, "--profile=standard", "--dry-run", code=0)
     (folder / "a.patch").write_text(diff.replace("src/", "../"))
+    assert inv(project, "patch-lint", series, code=1).stdout.endswith("\n1 error, 1 advice\n")
     found = json.loads(inv(project, "patch-lint", series, "--json", code=1).stdout)
     assert [(one["severity"], one["rule"], one["file"], one["line"]) for one in found] == [
         ("error", "path-escape", "a.patch", 1),
@@ -132,6 +133,19 @@ def test_patch_lint(project: Path, tmp_path: Path) -> None:
     ]
     for wrong in (["--series=none"], ["--series="], ["--profile=quik"]):
         assert inv(project, "patch-lint", *wrong, code=2).stdout == ""
+
+
+@pytest_processes
+@pytest.mark.parametrize("words", [["--jobs=x"], ["--jobs", "x"]])
+def test_what_is_no_number(project: Path, words: list[str]) -> None:
+    said = inv(project, "patch-validate", *words, code=2).stderr
+    assert said.startswith("error: --jobs takes a number, not 'x'\n")
+
+
+@pytest_processes
+def test_an_empty_device_is_named(project: Path) -> None:
+    said = inv(project, "patch-lint", f"--series={os.devnull}", code=2).stderr
+    assert f"{os.devnull} is empty" in said
 
 
 @pytest_processes
@@ -180,7 +194,7 @@ def test_a_dry_run_shows_what_a_series_says_of_a_unit_and_what_is_let_pass(proje
         (["patch-validate", "--base=1.26.1"], "not for 1.26.1"),
         (["patch-validate", "--base=" + "x" * 5000], "--base"),
         (["patch-validate", "--jobs=-1"], "--jobs -1"),
-        (["patch-validate", "--jobs=many"], "--jobs=many"),
+        (["patch-validate", "--jobs=many"], "--jobs takes a number, not 'many'"),
         (["patch-validate", "--base=nonsense"], "neither a Go release nor a folder"),
     ],
 )

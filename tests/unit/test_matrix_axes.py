@@ -216,7 +216,7 @@ ONE = '      y: {parameters: {GOGC: "50"}}\n'
         (axis(ONE, "    platforms: [linux-*, ^windoes]\n"), "axes.x.platforms[1]: no platform matches wind"),
         (axis(f"{ONE}    ^values: {{}}\n"), "axes.x.values: duplicate key"),
         ("axes:\n  ^platform:\n    values:\n" + ONE, "axes.platform: platform is what exclude and include"),
-        ("axes:\n  x: {^values: {}}\n", "axes.x.values: Dictionary should have at least 1 item"),
+        ("axes:\n  x: {^values: {}}\n", "axes.x.values: should have at least 1 item (found 0)"),
         (
             axis("      y: {build: {^GOAMD64: v3}}\n"),
             "axes.x.values.y.build.GOAMD64: GOAMD64 is a setting of amd64, not of arm64; of arm64 it is "

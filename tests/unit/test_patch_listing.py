@@ -110,7 +110,13 @@ def test_importers_are_asked_of_each_goos_and_the_commands_on_the_host_alone(
     asker: Asker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows: dict[str, list[dict[str, Any]]] = {
-        "linux": [{"ImportPath": "os", "Imports": ["io"]}, {"ImportPath": "cmd/x", "Imports": ["io"]}],
+        "linux": [
+            {"ImportPath": "os", "Name": "os", "Imports": ["io"]},
+            # A program with a profile is listed with packages of its own, and one may import nothing.
+            {"ImportPath": "os [cmd/x]", "Name": "os", "Imports": ["io [cmd/x]"]},
+            {"ImportPath": "cmd/x", "Name": "main", "Imports": ["os [cmd/x]"]},
+            {"ImportPath": "cmd/y", "Name": "main"},
+        ],
         "windows": [{"ImportPath": "net", "Imports": ["io", "internal/w"]}, {"ImportPath": "io"}],
     }
     go: Any = Go(rows)
@@ -123,5 +129,6 @@ def test_importers_are_asked_of_each_goos_and_the_commands_on_the_host_alone(
     assert release.importing(["internal/w"], "windows") == ("net",)
     assert release.importing(["io"], "linux") == ("os",)
     assert release.dependents(["io"], "linux") == ("cmd/x", "os")
+    assert release.dependents(["runtime"], "linux") == ("cmd/x", "cmd/y")
     assert listing.of_release(asker, go, LINUX) == release
     assert len(go.asked) == 2

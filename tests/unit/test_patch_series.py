@@ -115,6 +115,8 @@ def test_the_variant_is_that_of_the_base(variants: Path, version: str, patch: st
 
 
 def test_a_release_without_a_variant_is_not_supported(variants: Path) -> None:
+    note = series.variant_note(series.load(variants, "1.25.3"), "1.25.3", "1.25.3")
+    assert note.endswith(" is used, though it is not for 1.25.3")
     found = series.load(variants, "1.25.3")
     assert not series.supports(found, "1.25.3")
 
@@ -286,3 +288,20 @@ def test_a_subject_that_reorders_text_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(UsageError, match=r"series.yml:2:1: subject: holds an invisible or control character"):
         series.load(folder)
+
+
+def test_a_folder_of_patches_is_told_what_it_lacks(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    with pytest.raises(UsageError) as caught:
+        series.find(str(folder), tmp_path)
+    assert "or a patch" in caught.value.hint
+    (folder / "0001.patch").write_text(DIFF)
+    with pytest.raises(UsageError, match=r"series\.yml does not exist") as caught:
+        series.find(str(folder), tmp_path)
+    assert caught.value.hint == "give --series the patch file itself, or write a series.yml"
+
+
+def test_an_empty_list_is_counted(folder: Path) -> None:
+    (folder / "series.yml").write_text(YAML.replace("\n  - 0001.patch", " []"))
+    assert mistakes(folder) == "F/series.yml:4:1: patches: should have at least 1 item (found 0)"

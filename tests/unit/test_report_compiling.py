@@ -66,6 +66,33 @@ def test_what_no_platform_compiles_is_named() -> None:
     assert compiling.as_json(report)["unlisted"] == ["src/os/x_dariwn.go"]
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {},
+            "The series changes net, runtime (276 other packages of std and cmd are built from them on "
+            "linux/amd64), on 2 of 4 platforms of the release.",
+        ),
+        (
+            {"reached": {"linux/amd64": ["net"]}, "dependents": 1, "importing": 1, "importing_checked": True},
+            "The series changes net (1 other package of std and cmd is built from it on linux/amd64), on 1 "
+            "of 3 platforms of the release. 1 package of std imports it directly on one of these platforms "
+            "or more: checked as well.",
+        ),
+        (
+            {"dependents": 0, "importing": 190, "importing_unchecked": ["linux/amd64", "darwin/arm64"]},
+            "The series changes net, runtime, on 2 of 4 platforms of the release. 190 packages of std import "
+            "them directly on one of these platforms or more: too many to check their types.",
+        ),
+    ],
+)
+def test_what_is_counted_and_where(changes: dict[str, Any], said: str) -> None:
+    found = compiling.build([REACH.model_copy(update=changes)], plan(QUICK))
+    assert found is not None
+    assert found.reach == said
+
+
 def test_without_its_reach_there_is_nothing_to_show() -> None:
     assert compiling.build([], plan(QUICK)) is None
 
@@ -114,7 +141,13 @@ def test_what_was_not_asked_is_said(depth: dict[str, str], said: list[str]) -> N
 
 def test_the_text_names_every_platform() -> None:
     text = compiling.text(shown(result("linux/amd64", "types", reused=True)))
-    for part in ("linux/amd64", "darwin/arm64", "js/wasm", "276 others", "1 checks, of which 1 were known"):
+    for part in (
+        "linux/amd64",
+        "darwin/arm64",
+        "js/wasm",
+        "276 other packages of std and cmd",
+        "1 checks, of which 1 were known",
+    ):
         assert part in text
 
 

@@ -164,6 +164,16 @@ def test_records_belong_to_the_base_that_they_end_in() -> None:
     assert last["untouched"] == ["js/wasm", "wasip1/wasm"]
 
 
+def test_the_lines_of_a_conflict_stand_below_each_other() -> None:
+    rows = "  \tif x {\n- \t\treturn\t// a\n+ \t\treturn\x1b[31m  \t// b"
+    found = report(
+        started("1.27.3"), applied(rung="conflict"), tried("1.27.3", "apply", "patch", reason=rows)
+    )
+    shown = "  \tif x {\n- \t\treturn\t// a\n+ \t\treturn\ufffd[31m  \t// b"
+    assert f"\n{shown}\n" in mapping.markdown(found)
+    assert "\n".join(f"  {line}" for line in shown.splitlines()) in mapping.text(found)
+
+
 def test_a_table_of_three_patches_fits_into_100_columns() -> None:
     names = THREE
     every = ["linux/amd64", "linux/arm64"]
