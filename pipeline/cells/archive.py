@@ -10,9 +10,14 @@ from pathlib import Path, PurePosixPath
 
 # What Go's tests expect of any Linux. Docker brings /proc, /sys, /dev, /etc/hosts and resolv.conf itself.
 _FOLDERS = {
-    **{"tmp": 0o1777, "var": 0o755, "var/tmp": 0o1777, "root": 0o700, "etc": 0o755},
+    "tmp": 0o1777,
+    "var": 0o755,
+    "var/tmp": 0o1777,
+    "root": 0o700,
+    "etc": 0o755,
     # Without a program, but tests go there.
-    **{"usr": 0o755, "usr/bin": 0o755},
+    "usr": 0o755,
+    "usr/bin": 0o755,
 }
 _FILES = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n",
