@@ -300,14 +300,13 @@ class Beside:
     _capture: Capture
     _threads: Sequence[threading.Thread]
 
-    @property
     def ended(self) -> bool:
         """Whether it ended by itself."""
         return self._usage.done.is_set()
 
     def tail(self) -> str:
         """The last lines that it wrote, to either stream; all of them when it has ended."""
-        for thread in self._threads if self.ended else ():
+        for thread in self._threads if self.ended() else ():
             thread.join(GRACE_SECONDS)
         return self._capture.tail()
 

@@ -266,9 +266,9 @@ def test_a_program_beside_the_rest() -> None:
         while found.tail().count("\n") < 1:
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        assert not found.ended
+        assert not found.ended()
         child = int(found.tail().split()[1])
-    assert found.ended
+    assert found.ended()
     assert not alive(child)
 
 
@@ -276,7 +276,7 @@ def test_what_a_program_beside_the_rest_said_when_it_ended() -> None:
     for _ in range(20):
         with proc.beside(["/bin/sh", "-c", "echo why >&2; exit 3"], env=ENV) as found:
             deadline = time.monotonic() + 10
-            while not found.ended:
+            while not found.ended():
                 assert time.monotonic() < deadline
                 time.sleep(0.001)
             assert found.tail() == "why"
