@@ -298,14 +298,16 @@ class Beside:
 
     _usage: _Usage
     _capture: Capture
+    _threads: Sequence[threading.Thread]
 
-    @property
     def ended(self) -> bool:
         """Whether it ended by itself."""
         return self._usage.done.is_set()
 
     def tail(self) -> str:
-        """The last lines that it wrote, to either stream."""
+        """The last lines that it wrote, to either stream; all of them when it has ended."""
+        for thread in self._threads if self.ended() else ():
+            thread.join(GRACE_SECONDS)
         return self._capture.tail()
 
 
@@ -321,7 +323,7 @@ def beside(argv: Sequence[str | os.PathLike[str]], *, env: Mapping[str, str]) ->
     try:
         _registry.add(process)
         threads += _pumps(process, capture, usage, b"")
-        yield Beside(usage, capture)
+        yield Beside(usage, capture, threads)
     finally:
         _registry.remove(process)
         try:

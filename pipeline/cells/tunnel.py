@@ -40,7 +40,7 @@ def forwarded(address: str, context: str) -> Iterator[str]:
             while not local.exists():
                 if proc.interrupted():
                     raise InterruptedRunError("interrupted")
-                if ssh.ended or time.monotonic() > deadline:
+                if ssh.ended() or time.monotonic() > deadline:
                     said = (ssh.tail().splitlines() or ["it says nothing"])[-1].strip()
                     raise HostError(
                         f"ssh does not reach the host of the Docker context {context}: {said[:200]}",

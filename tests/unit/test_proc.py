@@ -256,3 +256,33 @@ def test_what_a_compiler_quotes_does_not_blame_the_machine(line: str) -> None:
     result = proc.run(["printf", "%s\\n", line], env=proc.base_env(), timeout=10)
     assert line in result.stdout
     assert result.host_cause() == ""
+
+
+def test_a_program_beside_the_rest() -> None:
+    """It goes on while the block does, and its whole group ends with that."""
+    script = "echo ready; sleep 60 & echo $!; wait"
+    with proc.beside(["/bin/sh", "-c", script], env=ENV) as found:
+        deadline = time.monotonic() + 10
+        while found.tail().count("\n") < 1:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert not found.ended()
+        child = int(found.tail().split()[1])
+    assert found.ended()
+    assert not alive(child)
+
+
+def test_what_a_program_beside_the_rest_said_when_it_ended() -> None:
+    for _ in range(20):
+        with proc.beside(["/bin/sh", "-c", "echo why >&2; exit 3"], env=ENV) as found:
+            deadline = time.monotonic() + 10
+            while not found.ended():
+                assert time.monotonic() < deadline
+                time.sleep(0.001)
+            assert found.tail() == "why"
+
+
+def test_nothing_is_started_beside_a_run_that_stops() -> None:
+    proc.interrupt_all()
+    with pytest.raises(InterruptedRunError), proc.beside(["/bin/true"], env=ENV):
+        pass
