@@ -274,9 +274,7 @@ def _message(problem: Any) -> str:
         short = problem["type"] == "too_short"
         limit = problem["ctx"]["min_length" if short else "max_length"]
         items = f"{limit} item{'' if limit == 1 else 's'}"
-        return (
-            f"should have at {'least' if short else 'most'} {items} (found {problem['ctx']['actual_length']})"
-        )
+        return f"should have at {'least' if short else 'most'} {items} (found {len(problem['input'])})"
     text = str(problem["msg"]).removeprefix("Value error, ").removeprefix("Input ")
     value = problem.get("input")
     if isinstance(value, (str, int, float, bool)) and repr(value) not in text:

@@ -96,7 +96,7 @@ def test_too_many_platforms_without_axes(tmp_path: Path) -> None:
     body = "".join(
         f"  p{n}: {{goos: linux, goarch: amd64, runner: [self-hosted, p{n}]}}\n" for n in range(257)
     )
-    with pytest.raises(UsageError, match="platforms: Dictionary should have at most 256 items"):
+    with pytest.raises(UsageError, match=r"platforms: should have at most 256 items \(found 257\)"):
         read(tmp_path, f"platforms:\n{body}")
 
 
