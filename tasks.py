@@ -258,9 +258,8 @@ def patch_map(
 
 @task(
     auto_shortflags=False,
-    positional=["run"],
     help={
-        "run": "the folder of a run; it may come from somebody else's workflow",
+        "run": "the folder of a run, somebody else's workflow's too; ./inv publish RUN does as well",
         "repository": "OWNER/REPO, where to publish",
         "sha": "the commit that was tested: the pull request's last one, not GitHub's test merge",
         "pull-request": "the number of the pull request to comment on",
@@ -274,7 +273,7 @@ def patch_map(
 )
 def publish(
     _context: Context,
-    run: str,
+    run: str = "",
     repository: str = "",
     sha: str = "",
     pull_request: int = 0,

@@ -16,10 +16,14 @@ CAN_PIN = hasattr(os, "sched_setaffinity")
 
 @contextlib.contextmanager
 def pinned(cpus: tuple[int, ...]) -> Iterator[None]:
-    """Hold what this thread starts to ``cpus``; nothing where ``cpus`` is empty or the host cannot."""
-    if not cpus or not CAN_PIN:
+    """Hold what this thread starts to ``cpus``, if any; HostError where that cannot be done."""
+    if not cpus:
         yield
         return
+    if not CAN_PIN:
+        raise HostError(
+            "this system cannot hold programs to CPUs", hint="leave pin: of this cell out in matrix.yml"
+        )
     before = os.sched_getaffinity(0)
     # Asked before it is done: the system would quietly leave out what does not exist.
     if not before.issuperset(cpus):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from pipeline.commands import entry, patch_validate
@@ -43,7 +43,7 @@ def _run(options: Options, console: Console) -> ExitCode:
         raise UsageError(f"{out} exists and is not an empty folder", hint="choose another with --out")
     out.mkdir(parents=True, exist_ok=True)
     with only_run(out):
-        merged = merging.merge(given, _folders(cells), out)
+        merged = merging.merge(given, _folders(cells, merging.bundled(given)), out)
         for cell, reason in merged.refused.items():
             console.note(f"{cell}: {reason}")
         report = folder.write(out, merged.ledger.records)
@@ -51,14 +51,17 @@ def _run(options: Options, console: Console) -> ExitCode:
     return ExitCode(report.exit_code)
 
 
-def _folders(given: Sequence[str]) -> list[Path]:
-    """The cells' folders. One that is none itself stands for those in it: a download of all artifacts."""
+def _folders(given: Sequence[str], known: Collection[str]) -> list[Path]:
+    """The cells' folders, each called after its cell. One that is not stands for those in it: a download of
+    all artifacts."""
     found: list[Path] = []
     for text in given:
-        path = Path(text)
+        path = Path(text).absolute()
         if not path.is_dir():
             raise UsageError(f"{text} is no folder", hint="give the folders that ./inv cell wrote")
-        inside = sorted(one for one in path.iterdir() if one.is_dir() and not one.is_symlink())
-        own = (path / "ledger.jsonl").is_file()
-        found += [path] if own or not inside else inside
+        if path.name.removeprefix("cell-") in known:
+            found.append(path)
+        else:
+            inside = sorted(one for one in path.iterdir() if one.is_dir() and not one.is_symlink())
+            found += inside or [path]
     return found

@@ -75,8 +75,9 @@ _VARIADIC = {
     "toolchain-rollback": "goroot",
     "cell": "name",
     "merge": "inputs",
+    "publish": "run",
 }
-_FLAGS = {"--help", "--json", "--dry-run"}
+_FLAGS = {"--help", "--json", "--dry-run", "--check", "--no-check"}
 
 
 def spread(words: list[str]) -> list[str]:

@@ -29,8 +29,8 @@ from pipeline.web.token import from_environment
 
 T = TypeVar("T")
 TOKENS = ("GITHUB_TOKEN", "GH_TOKEN")
-_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
-_HEAD = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}:[^\s:?*\[\\^~]{1,250}")
+_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
+_HEAD = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_-]{0,38})?:[^\s:?*\[\\^~]{1,250}")
 _SHA = re.compile(r"[0-9a-f]{40}")
 _URL = re.compile(r"[\w.:/?&=%+~@,;-]{1,500}")
 
@@ -82,6 +82,8 @@ def _run(options: Options, console: Console) -> ExitCode:
 
 def _check(options: Options) -> None:
     """UsageError for what no event of GitHub says."""
+    if not options.run:
+        raise UsageError("no run to publish", hint="./inv publish RUN: the folder that ./inv merge wrote")
     wanted = (
         ("--repository", options.repository, _REPOSITORY, "OWNER/REPO"),
         ("--sha", options.sha, _SHA, "the 40 digits of the pull request's last commit"),

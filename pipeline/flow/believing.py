@@ -6,6 +6,7 @@ template.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,6 +53,7 @@ _OF_A_CELL = (
     *(Screened, TestsChosen, TraceTaken),
 )
 _OF_NO_CELL = (StageEnded, CommandRan)
+_RAN = {"measured", "compiled"}
 
 
 class RefusedError(Exception):
@@ -59,15 +61,31 @@ class RefusedError(Exception):
 
 
 def records_of(folder: Path) -> list[Record]:
+    """A cell's records; RefusedError for what is none."""
     path = folder / LEDGER
     if folder.is_symlink() or path.is_symlink() or not path.is_file():
         raise RefusedError(f"there is no {LEDGER}")
     if path.stat().st_size > MAX_LEDGER:
         raise RefusedError(f"its ledger is larger than {MAX_LEDGER} bytes")
     try:
-        return list(read_ledger(path))
+        records = list(read_ledger(path))
     except UsageError as error:
         raise RefusedError(f"its ledger holds what is no record: {error.what[-200:]}") from error
+    for number, record in enumerate(records, 1):
+        if not _writable(record.model_dump()):
+            raise RefusedError(f"line {number} of its ledger holds a number or a text that cannot be written")
+    return records
+
+
+def _writable(value: Any) -> bool:
+    """Whether reports can hold it: no infinity, no number that is none, no half of a character."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, str):
+        return not any("\ud800" <= char <= "\udfff" for char in value)
+    if isinstance(value, dict):
+        return all(_writable(str(key)) and _writable(one) for key, one in value.items())
+    return all(map(_writable, value)) if isinstance(value, (list, tuple)) else True
 
 
 def check(
@@ -93,7 +111,27 @@ def check(
         raise RefusedError("it did not come to its end: it was stopped, or its machine was lost")
     _check_programs(records, bundled.cell, run)
     if reported.failure_code not in {0, ExitCode.PATCH_FAILS}:
-        raise RefusedError(f"it could not do its work: {reported.failure.splitlines()[0][:300]}")
+        raise RefusedError(f"it could not do its work: {next(iter(reported.failure.splitlines()), '')[:300]}")
+    _check_end(records, reported, started_as)
+
+
+def _check_end(records: Sequence[Record], reported: CellReported, run: RunStarted) -> None:
+    """A cell that fails names a test, and one that does not says once how far it came, where it was sent."""
+    gates = [one for one in records if isinstance(one, GateResult)]
+    subjects = [one.subject for one in gates]
+    if len(set(subjects)) < len(subjects):
+        raise RefusedError("it tells of one test twice")
+    failed = any(one.status == "fail" for one in gates)
+    if failed != (reported.failure_code == ExitCode.PATCH_FAILS):
+        raise RefusedError("whether it failed and what its tests did are two things")
+    planned: Any = run.plan["cells"]
+    entry = next(one for one in planned if one["id"] == reported.cell)
+    ends = [one for one in records if isinstance(one, CellEnded)]
+    wrong = any(
+        (one.goos, one.goarch) != (entry["goos"], entry["goarch"]) or one.exercise not in _RAN for one in ends
+    )
+    if wrong or len(ends) != (0 if failed else 1):
+        raise RefusedError("what it says of how far it was exercised is not for it to say")
 
 
 def _check_programs(records: Sequence[Record], cell: str, run: Sequence[Record]) -> None:
@@ -143,7 +181,7 @@ def safe(record: Record, cell: str) -> Record:
     if log := values.get("log", ""):
         name = log.removeprefix("logs/")
         prefix = "logs/" if log != name else ""
-        values["log"] = f"{prefix}{cell}-{name}" if LOG.fullmatch(name) else ""
+        values["log"] = f"{prefix}{cell}--{name}" if LOG.fullmatch(name) else ""
     return type(record).model_validate(values)
 
 

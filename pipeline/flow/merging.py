@@ -41,6 +41,11 @@ class Merged:
     refused: Mapping[str, str]
 
 
+def bundled(run: Run) -> set[str]:
+    """The cells that were given a machine."""
+    return {one.cell for one in run.records if isinstance(one, CellBundled)}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Run:
     """What ``bundle`` wrote of a run: its folder and its records, ``started`` among them."""
@@ -61,15 +66,12 @@ def merge(run: Run, cells: Sequence[Path], out: Path) -> Merged:
     refused: dict[str, str] = {}
     found: dict[str, Path] = {}
     for folder in cells:
-        try:
-            name = _cell_of(folder, waiting)
-        except RefusedError as error:
-            # Its name is all that is left to say whose it is.
-            named = folder.name.removeprefix("cell-")
-            refused[named if named in waiting else folder.name] = str(error)
-            continue
-        if name in found:
-            refused[name] = "two folders say that they are its results"
+        # The folder's name says whose it is, and not what is in it: one machine may not speak for another.
+        name = folder.name.removeprefix("cell-")
+        if name not in waiting:
+            refused[folder.name] = "no cell that was given a machine is called so"
+        elif name in found:
+            refused[name] = "two folders are called after it"
         found[name] = folder
     for name, bundled in waiting.items():
         if name not in refused:
@@ -99,22 +101,14 @@ def read(run: Path) -> Run:
     return Run(folder=run, records=records, started=started)
 
 
-def _cell_of(folder: Path, waiting: Mapping[str, CellBundled]) -> str:
-    records = records_of(folder)
-    started = records[0] if records else None
-    if not isinstance(started, CellStarted):
-        raise RefusedError("its ledger does not begin with the start of a cell")
-    if started.cell not in waiting:
-        raise RefusedError("it is of a cell for which this run made no bundle")
-    return started.cell
-
-
 def _take(folder: Path | None, bundled: CellBundled, run: Run, ledger: Ledger, out: Path) -> str:
     """Take over a cell's results; '' or why they are not believed. All or nothing."""
     if folder is None:
         return "it was given a machine and did not report"
     try:
         records = records_of(folder)
+        if not records or not isinstance(records[0], CellStarted):
+            raise RefusedError("its ledger does not begin with the start of a cell")
         check(records, bundled, run.started, run.records)
         bench = bench_of(folder, bundled.cell, records)
     except RefusedError as error:
@@ -125,7 +119,7 @@ def _take(folder: Path | None, bundled: CellBundled, run: Run, ledger: Ledger, o
         target = out / "bench" / f"{bundled.cell}.txt"
         target.parent.mkdir(exist_ok=True)
         target.write_bytes(bench)
-    _copy_logs(folder, out, f"{bundled.cell}-")
+    _copy_logs(folder, out, f"{bundled.cell}--")
     for record in records:
         ledger.append(safe(record, bundled.cell))
     return ""

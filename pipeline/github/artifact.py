@@ -25,7 +25,7 @@ LEDGER = "ledger.jsonl"
 MAX_LEDGER = 32 << 20
 MAX_BENCH = 32 << 20
 MAX_PATCHES = 16 << 20
-MAX_CELLS = 256
+MAX_CELLS = 512
 
 _Word = Annotated[str, Field(max_length=200)]
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]

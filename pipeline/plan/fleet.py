@@ -22,6 +22,7 @@ MAX_JOBS = 256
 # Minutes for what a job does besides the cell's own work: a clone, Python, artifacts; and to boot a system.
 _ROUND = 15
 _BOOT = 10
+_LONGEST = 360
 
 
 def machines(rows: Sequence[Row]) -> list[tuple[Cell, Machine]]:
@@ -46,11 +47,13 @@ def jobs(rows: Sequence[Row], profile: Profile) -> dict[str, list[dict[str, obje
 
 def minutes(cell: Cell, profile: Profile) -> int:
     """When a job counts as hung: twice what the profile allows its measurements, and its tests six times
-    their limit, for both sides and what is repeated. No estimate: most take a fraction."""
+    their limit in each build, for both sides and what is repeated. No estimate: most take a fraction. GitHub
+    ends a job on its own machines after six hours."""
     own = limited(profile, cell)
-    seconds = 6 * own.test_timeout + 2 * (own.budget + own.max_seconds + own.benchmark_timeout)
+    builds = 1 + len(own.variants)
+    seconds = 6 * builds * own.test_timeout + 2 * (own.budget + own.max_seconds + own.benchmark_timeout)
     boot = _BOOT if cell.machine and cell.machine.vm else 0
-    return _ROUND + boot + math.ceil(seconds / 60)
+    return min(_LONGEST, _ROUND + boot + math.ceil(seconds / 60))
 
 
 def check(matrix: Matrix, rows: Sequence[Row]) -> None:

@@ -120,12 +120,12 @@ def _clashes(file: MatrixFile, cells: Sequence[Combination]) -> Iterator[Mistake
     """Values of axes that mean nothing on a platform, or that contradict each other."""
     told: set[tuple[Path_, str]] = set()
     for cell in cells:
-        goarch = file.platforms[cell.platform].goarch
+        platform = file.platforms[cell.platform]
         setters: dict[str, str] = {}
         for called, entry, where in chosen_entries(file, cell):
             for name, _, path in said(entry, where):
                 other = setters.setdefault(name, called)
-                why = _foreign(name, goarch, cell.platform)
+                why = _foreign(name, platform.goarch, cell.platform)
                 if other != called:
                     why = f"axis {other} sets it too, and {cell.id} has both"
                 if why and (path, other) not in told:

@@ -135,6 +135,7 @@ def _cell(
     screened = [r for r in _of(records, Screened) if r.cell == name]
     lost = [r for r in _of(records, BenchmarkLost) if r.cell == name]
     exercise, reason = _exercise(name, records)
+    failing = any(r.gate == "test" and r.status == "fail" for r in found_gates.values())
     plan: Mapping[str, Any] = started.plan
     floors = [r for r in _of(records, NoiseFloor) if r.cell == name]
     found = tuple(rows(bench.get(name, ""), screened, lost, floors, _rules(plan, floors)))
@@ -146,7 +147,9 @@ def _cell(
         exercise=exercise,
         reason=reason,
         gates=tuple(found_gates.values()),
-        benchmarks=(*found, *_absent(plan, entry, choice, found)) if exercise == "measured" else found,
+        benchmarks=(*found, *_absent(plan, entry, choice, found))
+        if exercise == "measured" and not failing
+        else found,
         machine=machine.build(
             [r for r in _of(records, MachineChecked) if r.cell == name],
             [r for r in _of(records, RoundEnded) if r.cell == name],
@@ -197,6 +200,9 @@ def _exercise(name: str, records: Sequence[Record]) -> tuple[str, str]:
     ended = [r for r in _of(records, CellEnded) if r.cell == name]
     if ended:
         return ended[-1].exercise, ended[-1].reason
+    tests = [r for r in _of(records, GateResult) if r.cell == name and r.gate == "test"]
+    if any(r.status == "fail" for r in tests):
+        return "measured", "its tests ran natively there, and the patch fails them; no benchmark was measured"
     ends = _of(records, RunEnded)
     if not ends or not ends[-1].failure_code:
         return "missing", "it was planned and did not report"

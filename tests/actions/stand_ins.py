@@ -73,6 +73,7 @@ def upload(place: Place, given: Mapping[str, Value]) -> str:
         path="",
         if_no_files_found="warn",
         retention_days="",
+        overwrite="",
         compression_level="6",
         include_hidden_files="false",
     )

@@ -253,7 +253,7 @@ UNREADABLE: dict[str, tuple[Callable[[Path], None], str]] = {
         "the plan is not one: plan.cells[0].id",
     ),
     "cells without end": (
-        planned(cells=[{"id": f"c{n}", "goos": "linux", "goarch": "amd64"} for n in range(300)]),
+        planned(cells=[{"id": f"c{n}", "goos": "linux", "goarch": "amd64"} for n in range(600)]),
         "the plan is not one: plan.cells",
     ),
     "no cells": (planned(cells=None), "the plan is not one: plan.cells"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.commands import merge as command
 from pipeline.errors import ExitCode, UsageError
 from pipeline.flow import believing, merging
 from pipeline.flow import folder as report_folder
@@ -157,8 +159,8 @@ def test_a_cell_that_is_believed(case: Case) -> None:
     assert refused == {}
     found = cell_of(report)
     assert (found.exercise, found.reason) == ("measured", "ran natively")
-    assert [gate.log for gate in found.gates] == [f"{NAME}-test.log"]
-    assert (case.out / "logs" / f"{NAME}-test.log").read_text() == f"a log of cell-{NAME}"
+    assert [gate.log for gate in found.gates] == [f"{NAME}--test.log"]
+    assert (case.out / "logs" / f"{NAME}--test.log").read_text() == f"a log of cell-{NAME}"
     assert (case.out / "logs" / "test.log").read_text() == "a log of run"
     assert (case.out / "patches" / "0001.patch").read_text() == "a patch"
     assert (case.out / "bench" / f"{NAME}.txt").read_text() == BENCH
@@ -206,14 +208,14 @@ def test_a_cell_whose_machine_could_not(case: Case) -> None:
 
 
 def test_a_cell_whose_tests_fail_is_the_patchs_fault(case: Case) -> None:
-    def fail(records: list[dict[str, Any]]) -> None:
-        records[-1].update(failure="the patch fails 1 test", failure_code=1)
-        next(one for one in records if one["kind"] == "gate")["status"] = "fail"
-        records.remove(next(one for one in records if one["kind"] == "cell"))
-
-    case.change(fail)
+    case.change(failing)
     report, refused = case.merge()
     assert refused == {}
+    found = cell_of(report)
+    assert (found.exercise, "the patch fails them" in found.reason) == ("measured", True)
+    assert {row.verdict for row in found.benchmarks} <= {"no-change", "inconclusive"}, (
+        "none counts as missing"
+    )
     assert report.exit_code == ExitCode.PATCH_FAILS
     assert "runtime.TestA on linux-amd64" in report.headline
 
@@ -255,17 +257,62 @@ def test_hostile_json(case: Case, text: str) -> None:
     assert "its ledger" in refusal(case)
 
 
-def test_another_runs_cell_is_named_by_its_folder(case: Case) -> None:
+def test_one_machine_does_not_speak_for_another(case: Case) -> None:
+    """The folder says whose results they are; a whole ledger of a cell in another's folder is refused."""
     case.change(lambda records: records[0].update(cell="../../etc"))
+    assert "line 1 of its ledger speaks of another cell" in refusal(case)
+
+
+def test_a_folder_that_is_called_after_no_cell(case: Case) -> None:
     case.cell = case.cell.rename(case.root / "cell-of-another")
     _, refused = case.merge()
-    assert refused["cell-of-another"] == "it is of a cell for which this run made no bundle"
-    assert refused[NAME] == "it was given a machine and did not report"
+    assert refused == {
+        "cell-of-another": "no cell that was given a machine is called so",
+        NAME: "it was given a machine and did not report",
+    }
+
+
+def test_the_command_takes_a_cells_folder_as_it_is(case: Case) -> None:
+    """What is in a folder that is called after a cell is that cell's, however it looks."""
+    inside = case.root / NAME / "cell-x"
+    inside.mkdir(parents=True)
+    assert command._folders([str(case.root / NAME)], {NAME}) == [case.root / NAME]
+    assert command._folders([str(case.root / NAME)], {"another"}) == [inside]
 
 
 def test_two_folders_of_one_cell(case: Case) -> None:
     merged = merging.merge(merging.read(case.run), [case.cell, case.cell], case.out)
-    assert merged.refused == {NAME: "two folders say that they are its results"}
+    assert merged.refused == {NAME: "two folders are called after it"}
+
+
+def failing(records: list[dict[str, Any]]) -> None:
+    """The cell's test fails, as ./inv cell tells it."""
+    records[-1].update(failure="the patch fails 1 test", failure_code=1)
+    next(one for one in records if one["kind"] == "gate")["status"] = "fail"
+    records.remove(next(one for one in records if one["kind"] == "cell"))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda found: found[-1].update(failure="x", failure_code=1), "are two things"),
+        (lambda found: found[3].update(status="fail"), "are two things"),
+        (lambda found: found.insert(4, {**found[3], "status": "fail"}), "tells of one test twice"),
+        (lambda found: found[5].update(exercise="unaffected"), "not for it to say"),
+        (lambda found: found[5].update(goos="plan9"), "not for it to say"),
+        (lambda found: found.insert(5, dict(found[5])), "not for it to say"),
+        (lambda found: found.pop(5), "not for it to say"),
+        (lambda found: found[3].update(seconds=math.inf), "cannot be written"),
+        (lambda found: found[3].update(seconds=math.nan), "cannot be written"),
+        (lambda found: found[3].update(subject="\ud800"), "cannot be written"),
+        (lambda found: found[0]["environment"].update({"\udfff": "x"}), "cannot be written"),
+    ],
+)
+def test_an_end_that_does_not_fit_what_was_told(
+    case: Case, change: Callable[[list[dict[str, Any]]], object], reason: str
+) -> None:
+    case.change(change)
+    assert reason in refusal(case)
 
 
 @pytest.mark.parametrize(
@@ -319,7 +366,7 @@ def test_logs_with_strange_names_and_links_stay_behind(case: Case) -> None:
     (logs / "page.html").write_text("<script>")
     (logs / "deep").mkdir()
     case.merge()
-    assert sorted(path.name for path in (case.out / "logs").iterdir()) == [f"{NAME}-test.log", "test.log"]
+    assert sorted(path.name for path in (case.out / "logs").iterdir()) == [f"{NAME}--test.log", "test.log"]
 
 
 def test_a_path_for_a_log_is_not_kept(case: Case) -> None:
@@ -345,7 +392,8 @@ def test_control_characters_are_shown_and_not_sent(case: Case) -> None:
 
 def test_hostile_markdown_stays_text(case: Case) -> None:
     hostile = "</td><script>alert(1)</script> @golang **x** <!-- gopatch: y --> ```"
-    case.change(lambda records: records[3].update(subject=hostile, status="fail", detail=hostile))
+    case.change(failing)
+    case.change(lambda records: records[3].update(subject=hostile, detail=hostile))
     report, _ = case.merge()
     summary = (case.out / "summary.md").read_text()
     assert "<script>" not in summary.replace("\\<script\\>", "")

@@ -255,11 +255,10 @@ def test_without_a_run_nothing_is_green(start: Start, calls: Calls, lost: str) -
         if name == "conclude" and lost == "run":
             (artifacts / "run").rename(artifacts / "lost")
 
-    done = start(before=lose, codes="matrix 2" if lost == "plan" else "")
+    done = start(before=lose, codes="matrix 2\nmerge 2" if lost == "plan" else "merge 2")
     assert done.job("conclude").result == "failure"
     assert done.result == "failure"
-    assert done.outputs["verdict"] == ""
-    assert not any(call.startswith("merge") for call in calls())
+    assert done.outputs == {"verdict": "error", "exit-code": "2"}
 
 
 HOSTILE = """a"b'; touch pwned; $(touch pwned) `touch pwned` --out=x ${{ github.token }} *"""
@@ -292,8 +291,7 @@ def changed(project: Repository, *names: str) -> None:
         (["patches/old/0001-x.patch"], "old"),
         (["pipeline/x.py"], ""),
         (["patches/README.md", "patches/no-series/x.patch"], ""),
-        (["patches/-/series.yml", "patches/$(touch pwned)/series.yml", "patches/a\nb/series.yml"], ""),
-        (["patches/UPPER/series.yml", "patches/ü/series.yml", "patches/old/x"], "old"),
+        (["patches/UPPER/x", "patches/ü/x", "patches/old/x"], "old"),
     ],
 )
 def test_a_pull_request_is_validated_with_the_series_that_it_changes(
@@ -312,6 +310,19 @@ def test_a_pull_request_is_validated_with_the_series_that_it_changes(
     assert done.result == "success"
     assert (f"--series={series}" in calls()[0]) is bool(series)
     assert ("--series" in calls()[0]) is bool(series)
+    assert list(tmp_path.rglob("pwned")) == []
+
+
+@pytest.mark.parametrize("name", ["-", "$(touch pwned)", "UPPER", "a b", "x;y"])
+def test_a_series_with_a_name_that_none_has_is_refused(
+    project: Repository, calls: Calls, tmp_path: Path, name: str
+) -> None:
+    changed(project, f"patches/{name}/series.yml", "patches/old/x")
+    done = run(Setting(repository=project.path, folder=tmp_path / "run"), PULL_REQUEST, event="pull_request")
+    assert done.job("series").steps[-1].code == 2
+    assert "a name that no series has" in done.job("series").steps[-1].output
+    assert name == "-" or name not in done.job("series").steps[-1].output
+    assert calls() == []
     assert list(tmp_path.rglob("pwned")) == []
 
 
@@ -353,7 +364,8 @@ def test_publishing_takes_all_but_the_report_from_the_event(
     )
     folder = done.job("publish").folder
     assert folder is not None
-    first, second = calls()
+    installed, first, second = calls()
+    assert installed == "--version"
     assert first.split("|") == [
         "publish",
         f"{folder}/temp/report",
