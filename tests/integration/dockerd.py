@@ -29,15 +29,17 @@ class Engine:
         words = ["--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs"]
         words += [f"--data-root={folder / 'data'}", f"--exec-root={folder / 'exec'}"]
         words += [f"--host=unix://{self.socket}", f"--pidfile={folder / 'pid'}"]
-        with self.log.open("w") as stream:
-            self.process = subprocess.Popen(
-                ["dockerd", *words], stdout=stream, stderr=stream, start_new_session=True
-            )
-        deadline = time.monotonic() + 120
-        while self.docker("version", check=False).returncode:
-            assert self.process.poll() is None, self.log.read_text()[-3000:]
-            assert time.monotonic() < deadline, self.log.read_text()[-3000:]
-            time.sleep(0.2)
+        # It gives its own containerd 15 seconds, which a busy machine does not always have for it.
+        for _ in range(3):
+            with self.log.open("w") as stream:
+                self.process = subprocess.Popen(
+                    ["dockerd", *words], stdout=stream, stderr=stream, start_new_session=True
+                )
+            if self._is_up():
+                break
+            self._clear()
+        else:
+            raise AssertionError(self.log.read_text()[-3000:])
         self.docker("context", "create", CONTEXT, "--docker", f"host=unix://{self.socket}")
 
     @property
@@ -62,8 +64,20 @@ class Engine:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(30)
 
+    def _is_up(self) -> bool:
+        deadline = time.monotonic() + 120
+        while self.docker("version", check=False).returncode:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                return False
+            time.sleep(0.2)
+        return True
+
     def stop(self) -> None:
         """End it in order, with what a killed one leaves: containers go on without their engine."""
+        self._clear()
+        shutil.rmtree(self.folder)
+
+    def _clear(self) -> None:
         self._end()
         for one in psutil.process_iter(["cmdline"]):
             if any(str(self.folder / "exec") in word for word in one.info["cmdline"] or ()):
@@ -74,7 +88,6 @@ class Engine:
         for place in sorted(mounts, reverse=True):
             if Path(place).is_relative_to(self.folder):
                 subprocess.run(["umount", "-l", place], check=True)
-        shutil.rmtree(self.folder)
 
     def _end(self) -> None:
         if self.process.poll() is None:
