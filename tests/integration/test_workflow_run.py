@@ -193,7 +193,7 @@ def differences(left: Any, right: Any, path: str = "") -> Iterator[str]:
 def read(folder: Path, place: Path) -> Any:
     """A report, with the caches' own places left out, and the cell before the names of its logs: those of all
     cells are in one folder."""
-    text = (folder / "report.json").read_text(encoding="utf-8").replace(f'"log": "{HOST}-', '"log": "')
+    text = (folder / "report.json").read_text(encoding="utf-8").replace(f'"log": "{HOST}--', '"log": "')
     found = json.loads(re.sub(rf"{re.escape(str(place))}/caches/[\w-]+", "CACHE", text))
     for cell in found["cells"]:
         # A bundle has one program more, for a cell in a container.
