@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -16,12 +17,13 @@ CONTEXT = "lab"
 
 
 class Engine:
-    """A running engine below ``folder``, and a Docker context for it in a configuration of its own."""
+    """A running engine in a ``folder`` of its own, and a Docker context for it in its own configuration."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
         assert os.geteuid() == 0, "an engine needs root"
         assert shutil.which("dockerd"), "install it: apt-get install docker.io"
-        folder.mkdir(parents=True)
+        # The path of a socket may have 107 characters, and containerd's lie deep.
+        folder = Path(tempfile.mkdtemp(prefix="engine-"))
         self.folder = folder
         self.socket = folder / "docker.sock"
         self.log = folder / "log"

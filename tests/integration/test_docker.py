@@ -35,7 +35,7 @@ CELL = "linux-amd64"
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    found = Engine(tmp_path_factory.mktemp("docker") / "engine")
+    found = Engine()
     yield found
     found.stop()
 
@@ -354,7 +354,7 @@ def test_a_cell_that_is_killed(engine: Engine, built: Path, tmp_path: Path) -> N
 
 
 def test_an_engine_that_dies(built: Path, tmp_path: Path, cache: Path) -> None:
-    own = Engine(tmp_path / "engine")
+    own = Engine()
     try:
         going = Going(own, built, tmp_path)
         own.kill()
