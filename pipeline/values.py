@@ -69,6 +69,11 @@ class Cell:
     machine: Machine | None = None
     trace: str = ""
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """All that its tests and benchmarks see besides Go's own environment."""
+        return {**self.build, **self.environment, **self.parameters}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Threshold:

@@ -86,8 +86,8 @@ class Runner:
         return _sample(result, self._conditions(binary))
 
     def _conditions(self, binary: TestBinary) -> dict[str, str]:
-        given = {**self.cell.build, **self.cell.environment, **self.cell.parameters}
-        keys = {name.lower().replace("_", "-"): value for name, value in sorted(given.items())}
+        given = sorted(self.cell.variables.items())
+        keys = {name.lower().replace("_", "-"): value for name, value in given}
         if self.cell.pin and self.where.can_pin:
             keys["pin"] = ",".join(map(str, self.cell.pin))
         keys["benchtime"] = self.profile.benchtime
@@ -98,8 +98,7 @@ class Runner:
 
 def environment_of(cell: Cell, binary: TestBinary, go: Go) -> dict[str, str]:
     """The whole environment of a benchmark's process."""
-    own = {"GOROOT": str(binary.goroot), **cell.build, **cell.environment, **cell.parameters}
-    return go.env(extra=own)
+    return go.env(extra={"GOROOT": str(binary.goroot), **cell.variables})
 
 
 def _sample(result: proc.Result, conditions: Mapping[str, str]) -> Sample:

@@ -230,7 +230,7 @@ def _conditions(context: Context, setup: measure.Setup) -> dict[str, object]:
         "platform": str(setup.cell.platform),
         "base": context.plan.base,
         "benchtime": context.plan.profile.benchtime,
-        "parameters": {**setup.cell.environment, **setup.cell.parameters, **setup.cell.build},
+        "parameters": setup.cell.variables,
         "pin": list(setup.cell.pin),
     }
 

@@ -122,6 +122,6 @@ class _Gate:
             where=self.context.where,
             binary=batch.programs[side],
             go=self.sides.go[side],
-            environment={**batch.variant.environment, **self.cell.parameters, **self.cell.environment},
+            environment={**self.cell.variables, **batch.variant.environment},
             short=batch.short,
         )

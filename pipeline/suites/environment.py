@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.errors import HostError
 
 SOURCE = Path(__file__).with_name("environment.go")
-STAMP = "gopatch."
 
 
 class Seen(BaseModel):

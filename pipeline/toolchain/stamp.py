@@ -10,7 +10,7 @@ from dataclasses import dataclass
 # What Go's linker puts around the text: src/cmd/go/internal/modload, ModInfoData.
 _BEGIN = bytes.fromhex("3077af0c9274080241e1c107e6d618e6")
 _END = bytes.fromhex("f932433186182072008242104116d8f2")
-_PREFIX = "gopatch."
+PREFIX = "gopatch."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class Stamp:
     def settings(self) -> str:
         """The lines that build information gets."""
         values = {"commit": self.commit or "unknown", "series": self.series, "tree": self.tree}
-        return "".join(f"build\t{_PREFIX}{key}={value}\n" for key, value in values.items())
+        return "".join(f"build\t{PREFIX}{key}={value}\n" for key, value in values.items())
 
 
 def directive(text: str, stamp: Stamp | None) -> str:
@@ -57,7 +57,7 @@ def find(data: bytes) -> Stamp | None:
 
 
 def _parsed(text: bytes) -> Stamp | None:
-    head = f"build\t{_PREFIX}".encode()
+    head = f"build\t{PREFIX}".encode()
     lines = [line.removeprefix(head) for line in text.split(b"\n") if line.startswith(head)]
     values = dict(line.decode("ascii", "replace").split("=", 1) for line in lines if b"=" in line)
     try:
