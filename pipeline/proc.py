@@ -254,29 +254,11 @@ def run(
     if _registry.stopping.is_set():
         raise InterruptedRunError("interrupted")
     started = time.monotonic()
-    with contextlib.ExitStack() as stack:
-        sink = stack.enter_context(log.open("ab", buffering=0)) if log is not None else None
+    with log.open("ab", buffering=0) if log is not None else contextlib.nullcontext() as sink:
         if sink is not None:
             sink.write(f"$ {shlex.join(words)}\n".encode())
-        process = _start(words, env=env, cwd=cwd, merge=merge)
-        capture, usage = Capture(sink), _Usage()
-        threads: list[threading.Thread] = []
-        timed_out = False
-        try:
-            _registry.add(process)
-            stack.callback(_registry.remove, process)
-            threads += _pumps(process, capture, usage, stdin)
+        with _running(words, env=env, cwd=cwd, merge=merge, sink=sink, stdin=stdin) as (capture, usage, _):
             timed_out = not _await(usage, timeout)
-        finally:
-            try:
-                if not usage.done.is_set():
-                    _end(process, usage)
-            finally:
-                # Also when a second Ctrl-C cuts the grace short: the whole group ends here.
-                _signal_group(process, signal.SIGKILL if POSIX else signal.SIGTERM)
-            for thread in threads:
-                thread.join(GRACE_SECONDS)
-            _close(process)
     if _registry.stopping.is_set():
         raise InterruptedRunError("interrupted")
     return Result(
@@ -317,23 +299,46 @@ def beside(argv: Sequence[str | os.PathLike[str]], *, env: Mapping[str, str]) ->
     started."""
     if _registry.stopping.is_set():
         raise InterruptedRunError("interrupted")
-    process = _start(tuple(os.fspath(word) for word in argv), env=env, cwd=None, merge=True)
-    capture, usage = Capture(None), _Usage()
+    words = tuple(os.fspath(word) for word in argv)
+    with _running(words, env=env, cwd=None, merge=True, sink=None, stdin=b"") as (capture, usage, threads):
+        yield Beside(usage, capture, threads)
+
+
+@contextlib.contextmanager
+def _running(
+    words: tuple[str, ...],
+    *,
+    env: Mapping[str, str],
+    cwd: Path | None,
+    merge: bool,
+    sink: IO[bytes] | None,
+    stdin: bytes,
+) -> Iterator[tuple[Capture, _Usage, Sequence[threading.Thread]]]:
+    """A program from its start to the end of its whole group, which comes with the block's, at the latest."""
+    process = _start(words, env=env, cwd=cwd, merge=merge)
+    capture, usage = Capture(sink), _Usage()
     threads: list[threading.Thread] = []
     try:
         _registry.add(process)
-        threads += _pumps(process, capture, usage, b"")
-        yield Beside(usage, capture, threads)
+        threads += _pumps(process, capture, usage, stdin)
+        yield capture, usage, threads
     finally:
-        _registry.remove(process)
         try:
-            if not usage.done.is_set():
-                _end(process, usage)
+            _finish(process, usage, threads)
         finally:
-            _signal_group(process, signal.SIGKILL if POSIX else signal.SIGTERM)
-        for thread in threads:
-            thread.join(GRACE_SECONDS)
-        _close(process)
+            _registry.remove(process)
+
+
+def _finish(process: subprocess.Popen[bytes], usage: _Usage, threads: Sequence[threading.Thread]) -> None:
+    try:
+        if not usage.done.is_set():
+            _end(process, usage)
+    finally:
+        # Also when a second Ctrl-C cuts the grace short: the whole group ends here.
+        _signal_group(process, signal.SIGKILL if POSIX else signal.SIGTERM)
+    for thread in threads:
+        thread.join(GRACE_SECONDS)
+    _close(process)
 
 
 def _await(usage: _Usage, timeout: float) -> bool:
