@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UsageError
-from pipeline.store import file_sha256, remove_tree
-from pipeline.toolchain import build, pack, recipes, trees
+from pipeline.store import file_sha256
+from pipeline.toolchain import build, cross, pack, recipes, trees
 from pipeline.toolchain.build import Builder
 from pipeline.toolchain.trees import PatchedTree
 from pipeline.values import GoTree, Platform, Toolchain
@@ -50,11 +50,9 @@ def packed(builder: Builder, patched: PatchedTree, series: str, target: Platform
     name = pack.archive_name(named.version, target)
 
     def fill(folder: Path) -> Mapping[str, Any]:
-        built = _tools(builder, named, toolchain, target, folder)
+        built = _tools(builder, named, toolchain, target)
         archive = folder / name
         pack.write(archive, pack.members(named, builder.host, built), pack.released(named.root))
-        if (folder / "tools").exists():
-            remove_tree(folder / "tools")
         return {"sha256": file_sha256(archive), "size": archive.stat().st_size}
 
     by = toolchain.digest if toolchain else builder.base.digest
@@ -71,17 +69,13 @@ def packed(builder: Builder, patched: PatchedTree, series: str, target: Platform
 
 
 def _tools(
-    builder: Builder, named: GoTree, toolchain: Toolchain | None, target: Platform, folder: Path
-) -> dict[str, Path]:
-    if toolchain is not None and target == builder.host:
+    builder: Builder, named: GoTree, toolchain: Toolchain | None, target: Platform
+) -> Mapping[str, Path]:
+    if toolchain is None:
+        go, by = builder.go(named.root, builder.base.digest), builder.base.digest
+    elif target == builder.host:
         return recipes.tool_files(toolchain.root, target)
-    release = builder.go(builder.base.root, builder.base.digest)
-    how = recipes.read(builder.shell, release, named.root, builder.host)
-    # What the series changed of the compiler must compile the others as well.
-    go = (
-        builder.go(toolchain.root, toolchain.digest)
-        if toolchain is not None
-        else builder.go(named.root, builder.base.digest)
-    )
-    log = f"toolchain-{target.goos}-{target.goarch}"
-    return build.compile_tools(builder, go, how, folder / "tools", target, log)
+    else:
+        # What the series changed of the compiler must compile the others as well.
+        go, by = builder.go(toolchain.root, toolchain.digest), toolchain.digest
+    return cross.tools(builder, go, by, named.digest, target)
