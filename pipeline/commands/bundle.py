@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import secrets
-import shlex
 import sys
 import time
 from pathlib import Path
@@ -13,14 +12,14 @@ from pathlib import Path
 from pipeline import git
 from pipeline.commands import entry, patch_validate
 from pipeline.console import Console
-from pipeline.errors import ExitCode, PipelineError, UsageError
+from pipeline.errors import ExitCode, UsageError
 from pipeline.flow import environment, evidence, fleet
 from pipeline.flow.context import LEDGER, Context, only_run, shell_for
 from pipeline.ledger import Ledger
 from pipeline.plan import fleet as jobs
 from pipeline.plan import plan as plan_room
 from pipeline.plan.plan import Plan, Request
-from pipeline.records import CellBundled, RunEnded, RunStarted
+from pipeline.records import CellBundled
 from pipeline.store import Store, default_root
 
 RUN = "run"
@@ -63,7 +62,6 @@ def _run(options: Options, console: Console) -> ExitCode:
 
 def _bundle(plan: Plan, options: Options, out: Path, console: Console) -> list[CellBundled]:
     ledger = Ledger(out / RUN / LEDGER)
-    commit = git.describe(options.request.root)
     context = Context(
         plan=plan,
         folder=out / RUN,
@@ -73,31 +71,18 @@ def _bundle(plan: Plan, options: Options, out: Path, console: Console) -> list[C
         shell=shell_for(out / RUN, ledger),
         progress=console,
         jobs=options.jobs or environment.cores(),
-        commit=commit,
+        commit=git.describe(options.request.root),
     )
-    ledger.append(
-        RunStarted(
-            run_id=context.run_id,
-            plan_digest=plan.digest,
-            plan=plan.as_json(),
-            command=shlex.join(patch_validate.words(plan, options.request)),
-            environment=environment.describe(options.request.root),
-        )
-    )
+    ledger.append(patch_validate.started(context, options.request))
     evidence.keep(context.folder, ledger, plan)
-    started = time.monotonic()
+    began = time.monotonic()
     try:
         context.store.prepare()
         return fleet.bundle(context, out)
     except (Exception, KeyboardInterrupt) as error:
         known = entry.as_pipeline_error(error)
-        failure = known or PipelineError(f"a bug in gopatch: {error!r}")
         code = known.exit_code if known else ExitCode.BUG
-        ledger.append(
-            RunEnded(
-                seconds=round(time.monotonic() - started, 3), failure=str(failure), failure_code=int(code)
-            )
-        )
+        patch_validate.end(context, began, str(known) if known else f"a bug in gopatch: {error!r}", code)
         raise
 
 

@@ -43,7 +43,7 @@ def _run(options: Options, console: Console) -> ExitCode:
         raise UsageError(f"{out} exists and is not an empty folder", hint="choose another with --out")
     out.mkdir(parents=True, exist_ok=True)
     with only_run(out):
-        merged = merging.merge(given, _folders(cells, merging.bundled(given)), out)
+        merged = merging.merge(given, _folders(cells, given.waiting), out)
         for cell, reason in merged.refused.items():
             console.note(f"{cell}: {reason}")
         report = folder.write(out, merged.ledger.records)

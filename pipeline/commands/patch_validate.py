@@ -95,7 +95,7 @@ def _run_in(where: Path, resumed: bool, plan: Plan, options: Options, console: C
     )
     if resumed:
         measuring.restore(context)
-    ledger.append(RunResumed() if resumed else _started(context, options.request))
+    ledger.append(RunResumed() if resumed else started(context, options.request))
     evidence.keep(where, ledger, plan)
     folder.write(where, ledger.records)  # starts out as "did not finish"
     return _execute(context, console)
@@ -106,19 +106,19 @@ def _run_id(ledger: Ledger) -> str:
     return next((record.run_id for record in ledger.records if isinstance(record, RunStarted)), "")
 
 
-def _started(context: Context, request: Request) -> RunStarted:
+def started(context: Context, request: Request) -> RunStarted:
+    """The first record of a run."""
     plan = context.plan
     return RunStarted(
         run_id=context.run_id,
         plan_digest=plan.digest,
         plan=plan.as_json(),
-        command=shlex.join(words(plan, request)) + _piped(context, request.root),
+        command=shlex.join(_words(plan, request)) + _piped(context, request.root),
         environment=environment.describe(request.root),
     )
 
 
-def words(plan: Plan, request: Request) -> list[str]:
-    """The command line that does the same again."""
+def _words(plan: Plan, request: Request) -> list[str]:
     return [
         "./inv",
         "patch-validate",
@@ -139,7 +139,7 @@ def _piped(context: Context, root: Path) -> str:
 
 def _execute(context: Context, console: Console) -> RunReport:
     """Run the stages; whatever ends them, the folder holds a report that says so."""
-    started = time.monotonic()
+    began = time.monotonic()
     failure: PipelineError | None = None
     try:
         context.store.prepare()
@@ -147,12 +147,12 @@ def _execute(context: Context, console: Console) -> RunReport:
     except (Exception, KeyboardInterrupt) as error:
         failure = entry.as_pipeline_error(error)
         if failure is None:
-            _end(context, started, f"a bug in gopatch: {error!r}", ExitCode.BUG)
+            end(context, began, f"a bug in gopatch: {error!r}", ExitCode.BUG)
             folder.write(context.folder, context.ledger.records)
             raise
         console.error(failure)
     message, code = (str(failure), failure.exit_code) if failure else ("", ExitCode.PASS)
-    _end(context, started, message, code)
+    end(context, began, message, code)
     report = folder.write(context.folder, context.ledger.records)
     if isinstance(failure, InterruptedRunError):
         out = shlex.quote(f"--out={context.folder}")
@@ -160,8 +160,9 @@ def _execute(context: Context, console: Console) -> RunReport:
     return report
 
 
-def _end(context: Context, started: float, failure: str, code: ExitCode) -> None:
-    seconds = round(time.monotonic() - started, 3)
+def end(context: Context, began: float, failure: str, code: ExitCode) -> None:
+    """Append the last record of a run that began at ``began`` by the monotonic clock."""
+    seconds = round(time.monotonic() - began, 3)
     context.ledger.append(RunEnded(seconds=seconds, failure=failure, failure_code=int(code)))
 
 

@@ -41,11 +41,6 @@ class Merged:
     refused: Mapping[str, str]
 
 
-def bundled(run: Run) -> set[str]:
-    """The cells that were given a machine."""
-    return {one.cell for one in run.records if isinstance(one, CellBundled)}
-
-
 @dataclass(frozen=True, kw_only=True)
 class Run:
     """What ``bundle`` wrote of a run: its folder and its records, ``started`` among them."""
@@ -54,15 +49,19 @@ class Run:
     records: Sequence[Record]
     started: RunStarted
 
+    @property
+    def waiting(self) -> dict[str, CellBundled]:
+        """What was packed for cells, by their ids."""
+        return {one.cell: one for one in self.records if isinstance(one, CellBundled)}
+
 
 def merge(run: Run, cells: Sequence[Path], out: Path) -> Merged:
     """Write the ledger, logs, patches and benchmark files of the whole run into the empty folder ``out``."""
-    records = run.records
     _copy_run(run.folder, out)
     ledger = Ledger(out / LEDGER)
-    for record in records:
+    for record in run.records:
         ledger.append(record)
-    waiting = {one.cell: one for one in records if isinstance(one, CellBundled)}
+    waiting = run.waiting
     refused: dict[str, str] = {}
     found: dict[str, Path] = {}
     for folder in cells:
@@ -80,7 +79,7 @@ def merge(run: Run, cells: Sequence[Path], out: Path) -> Merged:
                 refused[name] = reason
         if name in refused:
             _missing(ledger, name, run.started, refused[name])
-    _end(ledger, records)
+    _end(ledger, run.records)
     return Merged(ledger=ledger, refused=refused)
 
 

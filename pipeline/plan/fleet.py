@@ -98,7 +98,7 @@ def machines_named(file: MatrixFile) -> bool:
 
 
 def outputs(rows: Sequence[Row], profile: Profile, base: str) -> dict[str, str]:
-    """What the first job of a workflow tells the others. ``jobs`` is how many there are: GitHub refuses a
+    """What a job of a workflow tells the next. ``jobs`` is how many there are: GitHub refuses a
     matrix of none."""
     told = jobs(rows, profile)
     return {

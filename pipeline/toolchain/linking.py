@@ -31,7 +31,7 @@ LINK_TIMEOUT = 600.0
 _CONFIG = re.compile(r"^cat >.*importcfg\.link << 'EOF'.*\n((?:.*\n)*?)EOF\n", re.MULTILINE)
 _CACHED = re.compile(r"([0-9a-f]{64})-d")
 _LINKS = re.compile(r"[\\/]link(?:\.exe)?$")
-_HINT = "please report it with the log; layout: fixed in matrix.yml does not do without it"
+_HINT = "please report it, with the logs"
 
 
 @dataclass(frozen=True, kw_only=True)

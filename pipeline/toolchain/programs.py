@@ -76,9 +76,9 @@ def _kit(
         )
         if not result.ok:
             if cause := blame.host_fault(result):
-                raise blame.stopped(f"linking {package}'s tests", cause, result.log)
+                raise blame.stopped(f"linking {binary.path.name}", cause, result.log)
             raise HostError(
-                f"the tests of {package} compiled, and then did not:\n{result.tail}",
+                f"{binary.path.name} was built, and then could not be built again:\n{result.tail}",
                 hint=f"the log is {result.log}",
             )
         scratch.unlink()
