@@ -93,7 +93,7 @@ def _row(file: MatrixFile, profile: ProfileName, host: Platform, one: Combinatio
         machine=machine,
         trace=entry.trace,
     )
-    values = [*settle(file, one).values(), *_measured(file, suites)]
+    values = [*settle(file, one).values(), *_traced(file, one.platform), *_measured(file, suites)]
     return Row(
         cell=cell,
         values=tuple(_with_defaults(file, profile, values)),
@@ -131,6 +131,12 @@ def _suites(file: MatrixFile, platform: str) -> dict[str, Origin]:
         name: Origin(kind="platform", name=platform, path=(*path, index))
         for index, name in enumerate(file.platforms[platform].suites)
     }
+
+
+def _traced(file: MatrixFile, platform: str) -> Iterator[Value]:
+    if trace := file.platforms[platform].trace:
+        origin = Origin(kind="platform", name=platform, path=("platforms", platform, "trace"))
+        yield Value(name="trace", value=trace, origin=origin)
 
 
 def _measured(file: MatrixFile, suites: Mapping[str, Origin]) -> Iterator[Value]:

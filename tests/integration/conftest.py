@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.harness import RELEASE, ROOT, Started, command, environment, warmed
+from tests.integration.fleets import run
+from tests.integration.harness import RELEASE, ROOT, Started, command, environment, quick, ring_series, warmed
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +55,15 @@ def run_default(
         timeout=1500,
         check=False,
     )
+
+
+@pytest.fixture(scope="session")
+def built(cache: Path, release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ``./inv bundle`` makes of a small series for the host's cell."""
+    folder = tmp_path_factory.mktemp("fleet")
+    done = run(cache, "bundle", *quick(ring_series(folder / "ring", release)), f"--out={folder / 'build'}")
+    assert done.returncode == 0, done.stderr
+    return folder / "build"
 
 
 @pytest.fixture(autouse=True)

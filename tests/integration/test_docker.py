@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -27,10 +26,10 @@ from pipeline.cells.contexts import Endpoint
 from pipeline.errors import ExitCode, HostError
 from tests.integration.attendants import compile_both
 from tests.integration.dockerd import CONTEXT, Engine
-from tests.integration.harness import ROOT, command, environment, quick, ring_series
+from tests.integration.fleets import CELL, merged, records, run
+from tests.integration.harness import ROOT, command, environment
 
 pytestmark = [pytest.mark.go, pytest.mark.docker]
-CELL = "linux-amd64"
 
 
 @pytest.fixture(scope="module")
@@ -228,42 +227,6 @@ def test_an_engine_behind_ssh(engine: Engine, ssh: str, programs: Path, tmp_path
 # The whole of a cell.
 
 
-def run(cache: Path, *words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*words),
-        cwd=ROOT,
-        env={**environment(cache), **(env or {})},
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
-
-
-@pytest.fixture(scope="module")
-def built(cache: Path, release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("docker-fleet")
-    series = ring_series(folder / "ring", release)
-    done = run(cache, "bundle", *quick(series), f"--out={folder / 'build'}", f"--cells={CELL}")
-    assert done.returncode == ExitCode.PASS, done.stderr
-    return folder / "build"
-
-
-def records(folder: Path) -> list[dict[str, Any]]:
-    try:
-        lines = (folder / "ledger.jsonl").read_text().split("\n")[:-1]
-    except FileNotFoundError:
-        return []
-    return [json.loads(line) for line in lines]
-
-
-def merged(cache: Path, built: Path, results: Path, out: Path) -> tuple[int, dict[str, Any]]:
-    done = run(cache, "merge", str(built / "run"), str(results), f"--out={out}")
-    report = json.loads((out / "report.json").read_text())
-    (cell,) = report["cells"]
-    return done.returncode, cell
-
-
 def test_a_cell_in_a_container(engine: Engine, cache: Path, built: Path, tmp_path: Path) -> None:
     there = tmp_path / "elsewhere"
     shutil.copytree(built / "cells" / CELL, there / "bundle")
@@ -280,7 +243,8 @@ def test_a_cell_in_a_container(engine: Engine, cache: Path, built: Path, tmp_pat
     assert {Path(one["argv"][0]).name for one in ran} <= {"link", "container_ring.test", "environment"}
     assert not [one for one in ran if one["name"] == "uname"]
     assert all(one["max_rss"] > 1 << 20 for one in ran if Path(one["argv"][0]).name == "link")
-    code, cell = merged(cache, built, out, tmp_path / "report")
+    whole = merged(cache, built, out, tmp_path / "report")
+    code, (cell,) = whole.code, whole.report["cells"]
     assert code in {ExitCode.PASS, ExitCode.INCONCLUSIVE}
     assert (cell["exercise"], {gate["status"] for gate in cell["gates"] if gate["gate"] == "test"}) == (
         "measured",
@@ -337,7 +301,8 @@ def test_ctrl_c(engine: Engine, built: Path, tmp_path: Path, cache: Path) -> Non
     code, said = going.end()
     assert (code, "interrupted" in said, "Traceback" in said) == (ExitCode.INTERRUPTED, True, False)
     assert engine.left() == ([], [])
-    assert merged(cache, built, going.out, tmp_path / "report")[1]["exercise"] == "missing"
+    (cell,) = merged(cache, built, going.out, tmp_path / "report").report["cells"]
+    assert cell["exercise"] == "missing"
 
 
 def test_a_cell_that_is_killed(engine: Engine, built: Path, tmp_path: Path) -> None:
@@ -365,7 +330,8 @@ def test_an_engine_that_dies(built: Path, tmp_path: Path, cache: Path) -> None:
     assert "is gone" in said
     assert "Traceback" not in said
     assert records(going.out)[-1]["failure_code"] == ExitCode.ENVIRONMENT
-    code, cell = merged(cache, built, going.out, tmp_path / "report")
+    done = merged(cache, built, going.out, tmp_path / "report")
+    code, (cell,) = done.code, done.report["cells"]
     assert code == ExitCode.INCONCLUSIVE
     assert (cell["exercise"], cell["benchmarks"]) == ("missing", [])
     assert "is gone" in cell["reason"]

@@ -9,45 +9,14 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from pipeline.errors import ExitCode
-from tests.integration.harness import ROOT, Outcome, command, environment, quick, ring_series
+from tests.integration.fleets import CELL, merged, records, run
+from tests.integration.harness import ROOT, command, environment, quick, ring_series
 
 pytestmark = pytest.mark.go
-CELL = "linux-amd64"
-
-
-def run(cache: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*words),
-        cwd=ROOT,
-        env=environment(cache),
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
-
-
-@pytest.fixture(scope="module")
-def built(cache: Path, release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("fleet")
-    series = ring_series(folder / "ring", release)
-    done = run(cache, "bundle", *quick(series), f"--out={folder / 'build'}", f"--cells={CELL}")
-    assert done.returncode == ExitCode.PASS, done.stderr
-    return folder / "build"
-
-
-def records(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "ledger.jsonl").read_text().splitlines()]
-
-
-def merged(cache: Path, built: Path, results: Path, out: Path) -> Outcome:
-    done = run(cache, "merge", str(built / "run"), str(results), f"--out={out}")
-    return Outcome(code=done.returncode, out=done.stdout, err=done.stderr, folder=out)
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +83,7 @@ def test_a_cell_that_is_killed_is_missing(cache: Path, built: Path, tmp_path: Pa
         words, cwd=ROOT, env=environment(cache), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 120
-    while not any(one["kind"] == "pair" for one in _so_far(out)):
+    while not any(one["kind"] == "pair" for one in records(out)):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -126,14 +95,6 @@ def test_a_cell_that_is_killed_is_missing(cache: Path, built: Path, tmp_path: Pa
     assert (cell["exercise"], cell["benchmarks"]) == ("missing", [])
     assert "it did not come to its end" in cell["reason"]
     assert "**missing**" in done.summary
-
-
-def _so_far(folder: Path) -> list[dict[str, Any]]:
-    try:
-        lines = (folder / "ledger.jsonl").read_text().split("\n")[:-1]
-    except FileNotFoundError:
-        return []
-    return [json.loads(line) for line in lines]
 
 
 def test_a_program_that_was_altered_is_not_run(cache: Path, built: Path, tmp_path: Path) -> None:

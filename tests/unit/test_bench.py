@@ -302,6 +302,17 @@ def test_pinned_benchmarks_see_the_cpus_they_are_pinned_to(processes: None, tmp_
     assert f"Cpus_allowed_list:\t{cpu}\n" in (tmp_path / "logs/bench-base-runtime-BenchmarkX.log").read_text()
 
 
+def test_a_system_that_cannot_pin_says_so(
+    processes: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(here, "CAN_PIN", False)
+    bench = Bench(tmp_path, GOOD, GOOD)
+    bench.setup = under(bench, {}, (0,))
+    with pytest.raises(HostError, match="this system cannot hold programs to CPUs"):
+        bench.run()
+    assert "Benchmark" not in bench.setup.file.read_text()
+
+
 @pytest.mark.skipif(not here.CAN_PIN, reason="this host cannot pin")
 def test_a_cpu_that_is_not_there_is_refused(processes: None, tmp_path: Path) -> None:
     bench = Bench(tmp_path, GOOD, GOOD)

@@ -86,6 +86,12 @@ def conclusions(server: GitHubServer) -> dict[str, str]:
 FAILING = (gate("fail"), CALM, ended(), DONE)
 
 
+def test_without_a_run_nothing_is_sent(server: GitHubServer, capsys: pytest.CaptureFixture[str]) -> None:
+    options = publish.Options(root=ROOT, run="", repository="o/r", sha="1" * 40)
+    assert publish.main(options) is ExitCode.USAGE
+    assert "no run to publish" in capsys.readouterr().err
+
+
 def test_three_runs_leave_one_comment_and_one_check(
     server: GitHubServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

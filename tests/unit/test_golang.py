@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.golang import patched_version, read_version
+from pipeline.golang import Go, patched_version, read_version
+from pipeline.values import Platform
 
 DIGEST = "1a2b3c4d" + "0" * 56
 
@@ -32,3 +33,11 @@ def test_it_is_read_back_from_a_version_file(tmp_path: Path) -> None:
     version = patched_version("1.27.3", "my-series", DIGEST)
     (tmp_path / "VERSION").write_text(f"go{version}\ntime 2026-10-19T22:20:36Z\n", encoding="utf-8")
     assert read_version(tmp_path) == version
+
+
+def test_only_what_is_built_is_built_with_less_collecting() -> None:
+    go = Go(root=Path("/go"), cache=Path("/cache"), work=Path("/work"))
+    target = Platform(goos="plan9", goarch="arm")
+    building, running = go.build_env(target, {"GOAMD64": "v3"}), go.env(target, {"GOAMD64": "v3"})
+    assert set(building) - set(running) == {"GOGC", "GOMEMLIMIT"}, "a benchmark must not see them"
+    assert {name: building[name] for name in running} == running

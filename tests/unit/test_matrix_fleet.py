@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -61,6 +62,21 @@ def test_a_job_has_time_for_its_limits_and_github_for_the_job() -> None:
         minutes = fleet.minutes(cell, one)
         assert 60 * minutes > one.budget + one.max_seconds + 2 * one.test_timeout + one.benchmark_timeout
         assert minutes <= 360  # what GitHub gives a job at the most
+
+
+def test_github_ends_every_job_after_six_hours() -> None:
+    cell = cells.rows(ground(Request(root=ROOT)).matrix, "quick", HOST)[0].cell
+    endless = dataclasses.replace(cell, test_timeout=86400)
+    assert fleet.minutes(endless, profile("rigorous")) == 360
+
+
+def test_every_build_of_the_tests_has_its_time() -> None:
+    cell = cells.rows(ground(Request(root=ROOT)).matrix, "quick", HOST)[0].cell
+    plain, built = (
+        fleet.minutes(cell, dataclasses.replace(profile("quick"), variants=variants))
+        for variants in ((), ("race", "staticlockranking"))
+    )
+    assert 60 * (built - plain) >= 2 * 6 * profile("quick").test_timeout
 
 
 def grown(platforms: int, values: int) -> str:

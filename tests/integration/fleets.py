@@ -1,0 +1,41 @@
+"""A fleet of one: the verbs, and what they leave."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.integration.harness import ROOT, Outcome, command, environment
+
+CELL = "linux-amd64"
+
+
+def run(cache: Path, *words: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """``./inv WORDS`` to its end; ``env`` comes on top."""
+    return subprocess.run(
+        command(*words),
+        cwd=ROOT,
+        env={**environment(cache), **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+
+
+def records(folder: Path) -> list[dict[str, Any]]:
+    """The whole lines of a ledger so far; none where it is not there yet."""
+    try:
+        lines = (folder / "ledger.jsonl").read_text().split("\n")[:-1]
+    except FileNotFoundError:
+        return []
+    return [json.loads(line) for line in lines]
+
+
+def merged(cache: Path, built: Path, results: Path, out: Path) -> Outcome:
+    """What ``./inv merge`` makes of a build and results."""
+    done = run(cache, "merge", str(built / "run"), str(results), f"--out={out}")
+    return Outcome(code=done.returncode, out=done.stdout, err=done.stderr, folder=out)
