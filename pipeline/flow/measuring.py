@@ -51,18 +51,19 @@ def run(context: Context, sides: Sides) -> None:
             meter=machine.Unmetered if context.where.about else machine.Meter.start,
         )
         with exclusive(context.progress.note):
-            targets = _targets(
-                context,
-                cell,
-                sides,
-                merged(plan.series.benchmarks, cell.benchmarks) or _chosen(context, setup, sides),
-            )
+            targets = _targets(context, cell, sides, _wanted(context, setup, sides))
             if not targets:
                 context.progress.note("  nothing to measure: no benchmark that both sides have")
                 return
             before, meter = _check(context, cell), setup.meter()
             measure.measure(_with_floors(context, setup, targets), targets, list(context.ledger.records))
             _check(context, cell, before, meter.usage())
+
+
+def _wanted(context: Context, setup: measure.Setup, sides: Sides) -> Mapping[str, Sequence[str]]:
+    """What to measure, by package: the series' benchmarks, or those chosen for it, and the cell's suites'."""
+    own = context.plan.series.benchmarks or _chosen(context, setup, sides)
+    return merged(own, setup.cell.benchmarks)
 
 
 def restore(context: Context) -> None:

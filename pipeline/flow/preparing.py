@@ -69,7 +69,7 @@ class _Cell:
         own = _own(builder, patched)
         plain = list(room.plain(self.context.plan, self.cell, self.reach, own, here=self.here))
         # Where the series names no benchmarks, those to choose from are in the changed packages.
-        measured = {*series.benchmarks, *self.cell.benchmarks} or {*self.reach.tested}
+        measured = {*(series.benchmarks or self.reach.tested), *self.cell.benchmarks}
         origins, old, new = self._compiled(sorted({*(one.package for one in plain), *measured}))
         stamps = {side: self._stamp(origins[side].tree.digest) for side in SIDES}
         kits, binaries = self._linked(origins, {"base": old.binaries, "patched": new}, stamps)

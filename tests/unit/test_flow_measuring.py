@@ -74,3 +74,17 @@ def test_a_suites_benchmark_that_the_tree_lacks_is_missing_and_no_mistake(
     assert found == [Target("net", "BenchmarkA")]
     assert [(one.benchmark, one.state) for one in records] == [("BenchmarkOld", "missing")]
     assert "a suite of matrix.yml names it" in records[0].reason
+
+
+def test_a_suite_comes_besides_what_is_measured_of_the_series(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measuring, "_chosen", lambda *_: {"net": ["BenchmarkChosen"]})
+    cell = dataclasses.replace(HERE, benchmarks={"net": ("BenchmarkOfSuite",)})
+    setup: Any = SimpleNamespace(cell=cell)
+
+    def wanted(named: dict[str, tuple[str, ...]]) -> object:
+        context: Any = SimpleNamespace(plan=SimpleNamespace(series=SimpleNamespace(benchmarks=named)))
+        sides: Any = None
+        return measuring._wanted(context, setup, sides)
+
+    assert wanted({}) == {"net": ("BenchmarkChosen", "BenchmarkOfSuite")}
+    assert wanted({"os": ("BenchmarkNamed",)}) == {"os": ("BenchmarkNamed",), "net": ("BenchmarkOfSuite",)}
