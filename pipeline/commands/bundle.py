@@ -12,7 +12,7 @@ from pathlib import Path
 from pipeline import git
 from pipeline.commands import entry, patch_validate
 from pipeline.console import Console
-from pipeline.errors import ExitCode, UsageError
+from pipeline.errors import ExitCode
 from pipeline.flow import environment, evidence, fleet
 from pipeline.flow.context import LEDGER, Context, only_run, shell_for
 from pipeline.ledger import Ledger
@@ -47,9 +47,7 @@ def _run(options: Options, console: Console) -> ExitCode:
     plan = fleet.spread(plan_room.make(options.request, here=False))
     for note in plan.origin.notes:
         console.note(f"note: {note}")
-    out = Path(options.out or "build").absolute()
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"{out} exists and is not an empty folder", hint="choose another with --out")
+    out = entry.empty(options.out or "build")
     folder = out / RUN
     folder.mkdir(parents=True)
     with only_run(folder):

@@ -46,9 +46,7 @@ def main(options: Options) -> ExitCode:
 
 def _run(options: Options, console: Console) -> ExitCode:
     folder = Path(options.bundle or f"build/{fleet.CELLS}/{options.cell}").absolute()
-    out = Path(options.out or f"build/results/{options.cell}").absolute()
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"{out} exists and is not an empty folder", hint="choose another with --out")
+    out = entry.empty(options.out or f"build/results/{options.cell}")
     given, sha256 = bundling.load(folder)
     if given.sides.cell.id != options.cell:
         raise UsageError(

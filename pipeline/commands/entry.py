@@ -115,6 +115,14 @@ def check_jobs(jobs: int) -> None:
         )
 
 
+def empty(out: str) -> Path:
+    """``--out`` as a path; UsageError unless it is new, or an empty folder."""
+    path = Path(out).absolute()
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise UsageError(f"{path} exists and is not an empty folder", hint="choose another with --out")
+    return path
+
+
 def project_root(tasks_file: str) -> Path:
     """The folder of tasks.py: where matrix.yml and patches/ are."""
     return Path(tasks_file).resolve().parent

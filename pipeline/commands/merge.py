@@ -38,9 +38,7 @@ def _run(options: Options, console: Console) -> ExitCode:
         )
     run, *cells = options.inputs
     given = merging.read(Path(run))
-    out = Path(options.out or "build/report").absolute()
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"{out} exists and is not an empty folder", hint="choose another with --out")
+    out = entry.empty(options.out or "build/report")
     out.mkdir(parents=True, exist_ok=True)
     with only_run(out):
         merged = merging.merge(given, _folders(cells, given.waiting), out)
