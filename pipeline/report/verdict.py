@@ -15,6 +15,8 @@ from pipeline.report.benchmarks import BenchmarkRow
 from pipeline.report.cell import CellReport
 from pipeline.report.compiling import CompileReport
 
+_GO_ON = "Go on with ./inv patch-validate --resume; a run of many machines begins anew with ./inv bundle."
+
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
@@ -35,7 +37,7 @@ def decide(
             word="incomplete",
             code=ExitCode.BUG,
             headline="The run did not finish.",
-            next_step="Go on with ./inv patch-validate --resume.",
+            next_step=_GO_ON,
         )
     if end.failure_code:
         return _ended_early(end)
@@ -54,7 +56,7 @@ def _ended_early(end: RunEnded) -> Decision:
     code = ExitCode(end.failure_code)
     steps = {
         ExitCode.PATCH_FAILS: "Mend the patch and run again.",
-        ExitCode.INTERRUPTED: "Go on with ./inv patch-validate --resume.",
+        ExitCode.INTERRUPTED: _GO_ON,
         ExitCode.NOTHING_TO_DO: "Choose another base, or another series.",
     }
     words = {
