@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -32,6 +33,8 @@ TAG_NAME = "CACHEDIR.TAG"
 TAG_TEXT = "Signature: 8a477f597d28d172789f06886806bc55\n# gopatch cache; ./inv clean empties it.\n"
 LAYOUT = "v1"
 _MANIFEST = "entry.json"
+# As many files are flushed to the disk one by one.
+_FEW = 64
 
 Build = Callable[[Path], Mapping[str, Any]]
 
@@ -153,7 +156,7 @@ class Store:
             meta = dict(build(scratch))
             seconds = round(time.monotonic() - started, 3)
             manifest = {"kind": kind, "key": key, "inputs": dict(inputs), "meta": meta, "seconds": seconds}
-            (scratch / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+            (scratch / _MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
             _sync(scratch)
             final = scratch.parent / key
             scratch.rename(final)
@@ -185,14 +188,25 @@ def _key(kind: str, inputs: Mapping[str, Any]) -> str:
 
 
 def _sync(folder: Path) -> None:
-    """Have the entry on disk before it gets its name. One call syncs thousands of files at once."""
-    if hasattr(os, "sync"):
+    """Have the entry on disk before it gets its name: a few files one by one, thousands by one call, which
+    also waits for whatever else is being written, such as Go's build cache."""
+    files = list(itertools.islice((path for path in folder.rglob("*") if path.is_file()), _FEW + 1))
+    if len(files) > _FEW and hasattr(os, "sync"):
         os.sync()
         return
-    for path in folder.rglob("*"):  # Windows: flush file by file
-        if path.is_file():
-            with path.open("rb+") as stream:
-                os.fsync(stream.fileno())
+    for path in files:
+        _flush(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    if os.name != "nt":  # whose folders cannot be opened
+        for path in {folder, *(path.parent for path in files)}:
+            _flush(path, os.O_RDONLY)
+
+
+def _flush(path: Path, flags: int) -> None:
+    handle = os.open(path, flags)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def remove_tree(path: Path) -> None:

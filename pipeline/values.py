@@ -264,3 +264,7 @@ class TestBinary:
     def cwd(self) -> Path:
         """The folder in which ``go test`` would run it."""
         return self.goroot / "src" / self.package
+
+
+# Both sides' programs, by package.
+Binaries = Mapping[Side, Mapping[str, TestBinary]]

@@ -18,7 +18,7 @@ from pipeline import proc
 if TYPE_CHECKING:
     import psutil
 
-SAMPLE_SECONDS = 0.3
+SAMPLE_SECONDS = 0.2
 # The host counts in ticks of 10 ms: over less than this a share would be mostly rounding.
 SHORTEST_SECONDS = 0.1
 

@@ -30,7 +30,7 @@ from pipeline.records import (
 )
 from pipeline.stats import analysis, pairs
 from pipeline.store import file_sha256
-from pipeline.values import SIDES, Cell, Profile, TestBinary
+from pipeline.values import SIDES, Binaries, Cell, Profile
 
 # A benchmark is lost when this many further pairs fail as well.
 REPEATS = 2
@@ -43,7 +43,6 @@ class Target(NamedTuple):
     benchmark: str
 
 
-Binaries = Mapping[Side, Mapping[str, TestBinary]]
 # Both sides' binaries of some packages in a layout of their own, by its seed; they are gone afterwards.
 Relink = Callable[[int, Collection[str]], contextlib.AbstractContextManager[Binaries]]
 

@@ -9,6 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from pipeline import git
 from pipeline.commands import entry
 from pipeline.console import Console
 from pipeline.errors import ExitCode
@@ -57,7 +58,8 @@ def _run(options: Options, console: Console) -> ExitCode:
         made = [packing.packed(builder, patched, plan.series.name, target)]
     if options.tests:
         with console.stage(f"test binaries for {target}"):
-            made.append(testpack.packed_tests(builder, patched, plan.series, target))
+            commit = git.describe(options.request.root)
+            made.append(testpack.packed_tests(builder, patched, plan.series, target, commit))
     out = Path(options.out).absolute() if options.out else options.request.root / "dist"
     _show([(found, _deliver(found, out)) for found in made], options)
     return ExitCode.PASS

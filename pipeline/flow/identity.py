@@ -25,7 +25,7 @@ def check(context: Context, sides: Sides, *, again: bool = False) -> None:
             plain = again and kit is not None and one == sides.binaries[one.side].get(one.package)
             linked = ""
             if plain:
-                program = relinked(context, sides, one.side, one.package, 0, folder / one.side / one.package)
+                program = relinked(context, sides, one.side, one.package, folder / one.side / one.package)
                 linked = _sha256(context.where.read(program.path))
             record = ProgramRan(
                 cell=sides.cell.id,

@@ -7,10 +7,11 @@ import dataclasses
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from pipeline import parallel
 from pipeline.bench import choose, floor, machine, measure, runner
 from pipeline.bench.exclusive import exclusive
 from pipeline.bench.findings import UNSEEN, findings
-from pipeline.bench.measure import Binaries, Target
+from pipeline.bench.measure import Target
 from pipeline.bench.runner import Runner
 from pipeline.flow import environment
 from pipeline.flow.context import Context
@@ -28,7 +29,7 @@ from pipeline.records import (
 from pipeline.stats.analysis import Rules
 from pipeline.stats.pairs import Key
 from pipeline.toolchain.linking import Linker, link
-from pipeline.values import SIDES, Cell, TestBinary
+from pipeline.values import SIDES, Binaries, Cell, TestBinary
 
 
 def run(context: Context, sides: Sides) -> None:
@@ -172,23 +173,25 @@ def _relinking(context: Context, sides: Sides) -> measure.Relink | None:
     @contextlib.contextmanager
     def relink(seed: int, packages: Collection[str]) -> Iterator[Binaries]:
         context.where.remove(folder)  # left by a run that was killed
+        todo = [
+            # Names of one length: what a program is called is part of what it measures.
+            (side, package, folder / str(number) / str(index))
+            for number, side in enumerate(SIDES)
+            for index, package in enumerate(sorted(packages))
+        ]
         try:
-            yield {
-                side: {
-                    # Names of one length: what a program is called is part of what it measures.
-                    package: relinked(context, sides, side, package, seed, folder / str(number) / str(index))
-                    for index, package in enumerate(sorted(packages))
-                }
-                for number, side in enumerate(SIDES)
-            }
+            made = parallel.run(context.jobs, lambda one: relinked(context, sides, *one, seed=seed), todo)
+            yield {side: {one.package: one for one in made if one.side == side} for side in SIDES}
         finally:
             context.where.remove(folder)
 
     return relink
 
 
-def relinked(context: Context, sides: Sides, side: Side, package: str, seed: int, folder: Path) -> TestBinary:
-    """A side's test binary linked again in ``folder``, laid out by ``seed`` (0: in the linker's order)."""
+def relinked(
+    context: Context, sides: Sides, side: Side, package: str, folder: Path, *, seed: int = 0
+) -> TestBinary:
+    """A side's test binary linked again in ``folder``, laid out by ``seed`` (0: as it was)."""
     binary, kit = sides.binaries[side][package], sides.kits[side][package]
     linker = Linker(
         shell=context.there,
@@ -199,7 +202,7 @@ def relinked(context: Context, sides: Sides, side: Side, package: str, seed: int
     )
     context.where.make(folder)
     program = folder / kit.program
-    link(linker, f"relink-{side}-{kit.program}", kit, sides.stamps[side], seed, program)
+    link(linker, f"relink-{side}-{kit.program}", kit, sides.stamps[side], program, seed=seed)
     return dataclasses.replace(binary, path=program, sha256="", layout_seed=seed)
 
 

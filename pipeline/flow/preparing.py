@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import parallel
-from pipeline.bench.measure import Binaries
 from pipeline.flow import batches as room
 from pipeline.flow.building import Maker
 from pipeline.flow.context import Context
@@ -19,13 +17,14 @@ from pipeline.gates.results import Own
 from pipeline.patch import touched
 from pipeline.patch.reach import Reach, changed_packages
 from pipeline.records import OverlayDropped, ProgramBuilt, Side
-from pipeline.toolchain import programs, testbin
+from pipeline.toolchain import compiled, programs, testbin
 from pipeline.toolchain.build import Builder
+from pipeline.toolchain.compiled import Compiled
 from pipeline.toolchain.programs import Origin
 from pipeline.toolchain.stamp import Stamp
-from pipeline.toolchain.testbin import Baseline
+from pipeline.toolchain.testbin import Dropped
 from pipeline.toolchain.trees import PatchedTree
-from pipeline.values import SIDES, Cell, Kit, Platform, TestBinary, Toolchain
+from pipeline.values import SIDES, Binaries, Cell, Kit, Platform, TestBinary, Toolchain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +69,10 @@ class _Cell:
         plain = list(room.plain(self.context.plan, self.cell, self.reach, own, here=self.here))
         # Where the series names no benchmarks, those to choose from are in the changed packages.
         measured = {*(series.benchmarks or self.reach.tested), *self.cell.benchmarks}
-        origins, old, new = self._compiled(sorted({*(one.package for one in plain), *measured}))
-        stamps = {side: self._stamp(origins[side].tree.digest) for side in SIDES}
-        kits, binaries = self._linked(origins, {"base": old.binaries, "patched": new}, stamps)
+        made = self._compiled(sorted({*(one.package for one in plain), *measured}))
+        origins = made.origins
+        stamps = made.stamps(self.context.commit, series.digest)
+        kits, binaries = self._linked(origins, made.binaries, stamps)
         maker = Maker(
             shell=self.context.shell,
             plan=self.context.plan,
@@ -96,7 +96,7 @@ class _Cell:
             own=own,
             tested=self.reach.tested,
             touched=touched.of_series(builder.base.root, patched.tree.root, patched.changed),
-            left_out=_left_out(old, patched),
+            left_out=_left_out(made.dropped, patched),
             probe=programs.probe(origins["patched"], stamps["patched"]),
             # By the baseline: a patch that breaks the runtime must not break what runs its tests.
             attendant=programs.attendant(origins["base"], stamps["base"]) if self._contained else None,
@@ -105,7 +105,7 @@ class _Cell:
         return sides
 
     def _linked(
-        self, origins: Mapping[Side, Origin], compiled: Binaries, stamps: Mapping[Side, Stamp]
+        self, origins: Mapping[Side, Origin], plain: Binaries, stamps: Mapping[Side, Stamp]
     ) -> tuple[dict[Side, dict[str, Kit]], dict[Side, dict[str, TestBinary]]]:
         """The kits of what was compiled, and its programs with their stamps."""
         kits: dict[Side, dict[str, Kit]] = {"base": {}, "patched": {}}
@@ -122,40 +122,25 @@ class _Cell:
             kits[binary.side][binary.package] = made_of
             binaries[binary.side][binary.package] = binary
 
-        todo = [binary for side in SIDES for binary in compiled[side].values()]
+        todo = [binary for side in SIDES for binary in plain[side].values()]
         parallel.run(self.context.jobs, one, todo, each)
         return kits, binaries
 
-    def _compiled(
-        self, packages: Sequence[str]
-    ) -> tuple[dict[Side, Origin], Baseline, dict[str, TestBinary]]:
-        """What both sides' test binaries are compiled from, and the binaries as the go command makes them."""
-        builder, patched = self.build.builder, self.build.patched
-        # A compiler that the series changed must compile the patched side; the release's gives the same
-        # code otherwise, and its build cache is warm.
-        changed = self.build.toolchain.own_tools
-        tools = self.build.toolchain.digest if changed else builder.base.digest
-        # In the toolchain's own tree: seen from another GOROOT, src/os is a package called std/os.
-        tree = dataclasses.replace(patched.tree, root=self.build.toolchain.root) if changed else patched.tree
-        go, like = builder.go(tree.root, tools), (self.target, variants.plain(self.cell))
-        new = testbin.compile_patched(builder, go, tree, tools, packages, *like)
-        for package in (one for one in packages if one not in new):
-            self.context.progress.note(f"  {package} is skipped: it has no tests for {self.cell.platform}")
-        old = testbin.compile_baseline(builder, patched.tree, patched.changed, list(new), *like)
-        for one in old.dropped:
-            self.context.ledger.append(OverlayDropped(file=one.file, reason=one.reason))
-        base = builder.base.digest
-        origin = functools.partial(
-            Origin, builder=builder, target=self.target, variant=variants.plain(self.cell)
+    def _compiled(self, packages: Sequence[str]) -> Compiled:
+        toolchain = self.build.toolchain
+        made = compiled.both(
+            self.build.builder,
+            self.build.patched,
+            packages,
+            own_tools=toolchain if toolchain.own_tools else None,
+            target=self.target,
+            variant=variants.plain(self.cell),
         )
-        origins: dict[Side, Origin] = {
-            "base": origin(go=builder.go(old.tree.root, base), tree=old.tree, side="base", tools=base),
-            "patched": origin(go=go, tree=tree, side="patched", tools=tools),
-        }
-        return origins, old, new
-
-    def _stamp(self, tree: str) -> Stamp:
-        return Stamp(commit=self.context.commit, series=self.context.plan.series.digest, tree=tree)
+        for package in (one for one in packages if one not in made.binaries["patched"]):
+            self.context.progress.note(f"  {package} is skipped: it has no tests for {self.cell.platform}")
+        for one in made.dropped:
+            self.context.ledger.append(OverlayDropped(file=one.file, reason=one.reason))
+        return made
 
     def _record(self, sides: Sides) -> None:
         for one in sides.programs():
@@ -184,10 +169,10 @@ def _own(builder: Builder, patched: PatchedTree) -> dict[str, dict[str, Own]]:
     return own
 
 
-def _left_out(old: Baseline, patched: PatchedTree) -> dict[str, dict[str, str]]:
+def _left_out(dropped: Sequence[Dropped], patched: PatchedTree) -> dict[str, dict[str, str]]:
     """The benchmarks in test files that do not compile on the baseline, and why, by package."""
     found: dict[str, dict[str, str]] = {}
-    for one in old.dropped:
+    for one in dropped:
         names = touched.benchmarks("", _text(patched.tree.root / one.file)).added
         for package in changed_packages([one.file]):
             found.setdefault(package, {}).update(dict.fromkeys(names, f"{one.file}: {one.reason}"))

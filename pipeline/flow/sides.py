@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from pipeline.bench.measure import Binaries
 from pipeline.gates.results import Own
 from pipeline.golang import Go
 from pipeline.patch.touched import Touched
 from pipeline.records import GateResult, Side
 from pipeline.toolchain import testbin
 from pipeline.toolchain.stamp import Stamp
-from pipeline.values import SIDES, Cell, GoTree, Kit, TestBinary, Variant
+from pipeline.values import SIDES, Binaries, Cell, GoTree, Kit, TestBinary, Variant
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,6 @@ needs to be compiled."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,13 +12,16 @@ from pipeline.errors import NothingToDoError
 from pipeline.flow.packing import Packed
 from pipeline.golang import patched_version
 from pipeline.patch.reach import changed_packages
+from pipeline.records import Side
 from pipeline.store import file_sha256
-from pipeline.toolchain import build, pack, testbin, trees
+from pipeline.toolchain import build, compiled, pack, programs, trees
 from pipeline.toolchain.build import Builder
+from pipeline.toolchain.compiled import Compiled
 from pipeline.toolchain.pack import Member
-from pipeline.toolchain.testbin import Baseline
+from pipeline.toolchain.stamp import Stamp
+from pipeline.toolchain.testbin import Dropped
 from pipeline.toolchain.trees import PatchedTree
-from pipeline.values import GoTree, Platform, Series, TestBinary
+from pipeline.values import SIDES, Binaries, GoTree, Platform, Series, TestBinary
 
 MANIFEST, NOTES = "manifest.json", "README.txt"
 _NOTES = """\
@@ -27,6 +29,7 @@ Test binaries of {series} on Go {base} for {target}, compiled with CGO_ENABLED=0
 
 base/      the baseline's code with the series' own test files laid over it
 patched/   the code with the series applied
+Each says of itself which series and tree it is from: go version -m shows it.
 {manifest} says which packages, tests and benchmarks, and the sha256 of each file.
 
 Some tests read files of their package or call the go command. Unpack the toolchain of the same series and
@@ -40,29 +43,34 @@ platform (toolchain-pack) beside this folder, and run each binary in its package
 """
 
 
-def packed_tests(builder: Builder, patched: PatchedTree, series: Series, target: Platform) -> Packed:
-    """The archive; from the store when it is there. PatchError when a side does not compile, NothingToDoError
-    when there is no test to pack."""
+def packed_tests(
+    builder: Builder, patched: PatchedTree, series: Series, target: Platform, commit: str
+) -> Packed:
+    """The archive; from the store when it is there. ``commit`` is this project's own, for the stamps.
+    PatchError when a side does not compile, NothingToDoError when there is no test to pack."""
     packages = sorted({*series.tests, *series.benchmarks}) or _tested(patched)
     if not packages:
         raise NothingToDoError(f"series {series.name} changes no package that has tests")
     version = patched_version(builder.base.version, series.name, patched.tree.digest)
-    new, old = _sides(builder, patched, series, packages, target)
-    if not new:
+    made = _sides(builder, patched, series, packages, target)
+    if not made.binaries["patched"]:
         raise NothingToDoError(f"{', '.join(packages)}: no tests for {target}")
-    about = _about(builder, series, target, new, old)
+    binaries = _stamped(made, made.stamps(commit, series.digest))
+    about = _about(builder, series, target, binaries, made.dropped)
     name = pack.tests_name(version, target)
     stem = f"go{version}-tests"
 
     def fill(folder: Path) -> Mapping[str, Any]:
         (folder / MANIFEST).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-        (folder / NOTES).write_text(_notes(series, builder.base, target, new, stem), encoding="utf-8")
+        notes = _notes(series, builder.base, target, binaries["patched"], stem)
+        (folder / NOTES).write_text(notes, encoding="utf-8")
         files = [
             Member(name=f"{stem}/{one}", path=folder / one, executable=False) for one in (MANIFEST, NOTES)
         ]
         files += [
-            Member(name=f"{stem}/{one.side}/{one.path.name}", path=one.path, executable=True)
-            for one in (*old.binaries.values(), *new.values())
+            Member(name=f"{stem}/{side}/{one.path.name}", path=one.path, executable=True)
+            for side in SIDES
+            for one in binaries[side].values()
         ]
         archive = folder / name
         pack.write(archive, sorted(files, key=lambda file: file.name), pack.released(builder.base.root))
@@ -74,7 +82,7 @@ def packed_tests(builder: Builder, patched: PatchedTree, series: Series, target:
         version=version,
         sha256=str(entry.meta["sha256"]),
         size=int(entry.meta["size"]),
-        proof=_proof(packages, target, new, old),
+        proof=_proof(packages, target, binaries),
         reused=entry.reused,
     )
 
@@ -86,25 +94,31 @@ def _tested(patched: PatchedTree) -> list[str]:
 
 def _sides(
     builder: Builder, patched: PatchedTree, series: Series, packages: Sequence[str], target: Platform
-) -> tuple[dict[str, TestBinary], Baseline]:
+) -> Compiled:
+    own = None
+    if build.touches_tools(builder, patched.changed):
+        named = trees.named(builder.store, patched.tree, series.name)
+        own = build.build(builder, named, "staged", own_tools=True)
     # As for this host, so that the host's own are not built twice.
     other = None if target == builder.host else target
-    tree, tools = patched.tree, builder.base.digest
-    if build.touches_tools(builder, patched.changed):
-        # What the series changed of the compiler must compile its side.
-        toolchain = build.build(
-            builder, trees.named(builder.store, tree, series.name), "staged", own_tools=True
-        )
-        tree, tools = dataclasses.replace(tree, root=toolchain.root), toolchain.digest
-    go = builder.go(tree.root, tools)
-    new = testbin.compile_patched(builder, go, tree, tools, packages, other)
-    return new, testbin.compile_baseline(builder, patched.tree, patched.changed, list(new), other)
+    return compiled.both(builder, patched, packages, own_tools=own, target=other)
 
 
-def _proof(packages: Sequence[str], target: Platform, new: Mapping[str, TestBinary], old: Baseline) -> str:
+def _stamped(made: Compiled, stamps: Mapping[Side, Stamp]) -> dict[Side, dict[str, TestBinary]]:
+    return {
+        side: {
+            package: programs.stamped(origin, one, programs.kit(origin, one), stamps[side])
+            for package, one in made.binaries[side].items()
+        }
+        for side, origin in made.origins.items()
+    }
+
+
+def _proof(packages: Sequence[str], target: Platform, binaries: Binaries) -> str:
     """Which binaries are in the archive, and why some are not."""
+    new = binaries["patched"]
     skipped = [one for one in packages if one not in new]
-    alone = [one for one in new if one not in old.binaries]
+    alone = [one for one in new if one not in binaries["base"]]
     said = [f"test binaries of {', '.join(new)}, baseline and patched"]
     said += [f"patched alone for {', '.join(alone)}: the baseline has no tests of it"] if alone else []
     said += [f"left out, without tests for {target}: {', '.join(skipped)}"] if skipped else []
@@ -112,9 +126,10 @@ def _proof(packages: Sequence[str], target: Platform, new: Mapping[str, TestBina
 
 
 def _about(
-    builder: Builder, series: Series, target: Platform, new: Mapping[str, TestBinary], old: Baseline
+    builder: Builder, series: Series, target: Platform, binaries: Binaries, dropped: Sequence[Dropped]
 ) -> dict[str, Any]:
-    """What is in the archive, for whoever runs it: a cell's job reads this and nothing else."""
+    """What is in the archive, for whoever runs it."""
+    old = binaries["base"]
     return {
         "schema_version": 1,
         "series": series.name,
@@ -126,14 +141,14 @@ def _about(
         "packages": {
             package: {
                 "binary": one.path.name,
-                "base": old.binaries[package].sha256 if package in old.binaries else "",
+                "base": old[package].sha256 if package in old else "",
                 "patched": one.sha256,
                 "tests": list(series.tests.get(package, ())),
                 "benchmarks": list(series.benchmarks.get(package, ())),
             }
-            for package, one in new.items()
+            for package, one in binaries["patched"].items()
         },
-        "left_out_of_base": {one.file: one.reason for one in old.dropped},
+        "left_out_of_base": {one.file: one.reason for one in dropped},
     }
 
 

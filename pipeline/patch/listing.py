@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from pipeline import parallel, proc
@@ -89,10 +89,10 @@ def is_package(path: str) -> bool:
 def is_module_file(path: str) -> bool:
     """Whether a path below GOROOT belongs to what describes a module of the release's: it can fail every
     package, and none lists it."""
-    pure = PurePosixPath(path)
-    if pure.parts[0] != "src" or "testdata" in pure.parts:
+    parts = path.split("/")  # of each of 12,000 files
+    if parts[0] != "src" or "testdata" in parts:
         return False
-    return pure.name in ("go.mod", "go.sum") or pure.parts[-2:] == ("vendor", "modules.txt")
+    return parts[-1] in ("go.mod", "go.sum") or parts[-2:] == ["vendor", "modules.txt"]
 
 
 def of_release(asker: Asker, go: Go, host: Platform) -> Release:

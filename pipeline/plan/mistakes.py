@@ -176,9 +176,11 @@ def _twins(file: MatrixFile, cells: Sequence[Combination]) -> Iterator[Mistake]:
     told: set[tuple[str, str]] = set()
     for cell in cells:
         platform = file.platforms[cell.platform]
-        # 0 and no CPU at all are what it is without a word.
+        # 0 and no CPU at all are what it is without a word, and CPUs and labels have no order.
         found = {
-            (name, str(one.value)) for name, one in settle(file, cell).items() if one.value not in (0, [])
+            (name, str(sorted(one.value) if isinstance(one.value, list) else one.value))
+            for name, one in settle(file, cell).items()
+            if one.value not in (0, [])
         }
         other = seen.setdefault((*sorted(found), *sorted(platform.suites)), cell)
         pair = (other.platform, cell.platform)

@@ -73,9 +73,10 @@ class Linker:
             )
 
 
-def link(linker: Linker, log: str, kit: Kit, mark: Stamp, seed: int, program: Path) -> None:
-    """Link ``program`` with the stamp, and its functions laid out by ``seed`` (0: in the linker's order)."""
-    flags = [f"-randlayout={seed}"] if seed else []
+def link(linker: Linker, log: str, kit: Kit, mark: Stamp, program: Path, *, seed: int = 0) -> None:
+    """Link ``program`` with the stamp. With a ``seed`` its functions are laid out by it, and it is a round's
+    program, gone after it: without DWARF, a third of the linker's work, of which nothing is ever loaded."""
+    flags = [f"-randlayout={seed}", "-w"] if seed else []
     linker.run(log, kit, program, text=stamp.directive(kit.settings or "", mark), flags=flags)
 
 

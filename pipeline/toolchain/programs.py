@@ -146,7 +146,7 @@ def stamped(origin: Origin, binary: TestBinary, made_of: Kit, mark: Stamp) -> Te
 
     def build(folder: Path) -> Mapping[str, Any]:
         program = folder / made_of.program
-        linking.link(origin.linker, f"stamp-{origin.side}-{made_of.program}", made_of, mark, 0, program)
+        linking.link(origin.linker, f"stamp-{origin.side}-{made_of.program}", made_of, mark, program)
         return {"sha256": file_sha256(program)}
 
     entry = origin.builder.store.fill("programs", inputs, build)

@@ -9,6 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import proc, tree
+from pipeline.golang import host_platform
+from pipeline.source.wheel import WheelRelease
+from pipeline.store import Store
+from pipeline.toolchain.build import Builder
+from pipeline.values import GoTree
 from tests.integration.fleets import run
 from tests.integration.harness import RELEASE, ROOT, Started, command, environment, quick, ring_series, warmed
 
@@ -29,15 +35,25 @@ def own_cache(cache: Path, release: Path, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture(scope="session")
 def release(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The unpacked release in the cache. Never written to."""
-    from pipeline import proc
-    from pipeline.source.wheel import WheelRelease
-    from pipeline.store import Store
-
     store = Store(cache)
     store.prepare()
     shell = proc.Shell(logs=tmp_path_factory.mktemp("logs"), observe=lambda _name, _result: None)
     tree, _ = WheelRelease(RELEASE).fetch(store, shell)
     return tree.root
+
+
+@pytest.fixture
+def builder(cache: Path, release: Path, tmp_path: Path) -> Builder:
+    """A builder on the release."""
+    manifest = tree.load(release.parent / "manifest.json")
+    return Builder(
+        store=Store(cache),
+        shell=proc.Shell(logs=tmp_path, observe=lambda _name, _result: None),
+        base=GoTree(root=release, version=RELEASE, digest=tree.digest(manifest), manifest=manifest),
+        host=host_platform(),
+        jobs=2,
+        work=tmp_path,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ import pytest
 from pipeline import benchfmt
 from pipeline.errors import ExitCode
 
-pytestmark = [pytest.mark.go, pytest.mark.measures]
+pytestmark = pytest.mark.go
 
 KQUEUE = {"darwin", "dragonfly", "freebsd", "ios", "netbsd", "openbsd"}
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from pipeline import proc, tree
-from pipeline.golang import host_platform
-from pipeline.store import Store
 from pipeline.toolchain import build
-from pipeline.values import GoTree
+from pipeline.toolchain.build import Builder
 
 pytestmark = pytest.mark.go
 
@@ -28,17 +23,5 @@ pytestmark = pytest.mark.go
         ("src/math/big/int.go", True),
     ],
 )
-def test_what_the_tools_compute_with(
-    cache: Path, release: Path, tmp_path: Path, changed: str, touched: bool
-) -> None:
-    manifest = tree.load(release.parent / "manifest.json")
-    base = GoTree(root=release, version="1.27.3", digest=tree.digest(manifest), manifest=manifest)
-    builder = build.Builder(
-        store=Store(cache),
-        shell=proc.Shell(logs=tmp_path, observe=lambda _name, _result: None),
-        base=base,
-        host=host_platform(),
-        jobs=2,
-        work=tmp_path,
-    )
+def test_what_the_tools_compute_with(builder: Builder, changed: str, touched: bool) -> None:
     assert build.touches_tools(builder, [changed]) is touched

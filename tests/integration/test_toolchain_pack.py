@@ -1,33 +1,20 @@
-"""A patched toolchain as an archive: unpacked elsewhere, it works; for another platform, it is that one's."""
+"""A patched toolchain as an archive: unpacked elsewhere, it works."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import subprocess
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline.errors import ExitCode
-from tests.integration.harness import ROOT, command, environment, ring_series
+from tests.integration.harness import ring_series
+from tests.integration.toolchains import pack
 
 pytestmark = pytest.mark.go
-
-
-def pack(cache: Path, *words: str) -> tuple[int, dict[str, Any], str]:
-    done = subprocess.run(
-        command("toolchain-pack", "--json", *words),
-        cwd=ROOT,
-        env=environment(cache),
-        capture_output=True,
-        text=True,
-        timeout=1500,
-        check=False,
-    )
-    return done.returncode, json.loads(done.stdout or "{}"), done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +55,7 @@ def _run_tests(archive: Path, root: Path, env: dict[str, str]) -> None:
     (folder,) = root.parent.glob("*-tests")
     about = json.loads((folder / "manifest.json").read_text())
     assert about["packages"]["container/ring"]["tests"] == ["TestCornerCases", "TestNew"]
+    _say_what_they_are(folder, about, root, env)
     lines = (folder / "README.txt").read_text().splitlines()
     words = [line.split() for line in lines if line.startswith("    ../")]
     assert len(words) == 3
@@ -84,22 +72,16 @@ def _run_tests(archive: Path, root: Path, env: dict[str, str]) -> None:
         assert "BenchmarkSpin" in done.stdout or "--- PASS: TestCornerCases" in done.stdout
 
 
-def test_for_windows_it_holds_windows_tools(cache: Path, series: Path, tmp_path: Path) -> None:
-    code, found, err = pack(
-        cache, f"--series={series}", "--goos=windows", "--goarch=amd64", "--tests", f"--out={tmp_path}"
-    )
-    assert code == ExitCode.PASS, err
-    with zipfile.ZipFile(found["path"]) as archive:
-        names = set(archive.namelist())
-        assert archive.read("go/bin/go.exe")[:2] == b"MZ"
-        assert archive.read("go/VERSION").decode().startswith(f"go{found['version']}\n")
-        assert b"\t// ring\n" in archive.read("go/src/container/ring/ring.go")
-    with zipfile.ZipFile(found["tests"]["path"]) as archive:
-        binaries = [name for name in archive.namelist() if name.endswith("container_ring.test.exe")]
-        assert [name.split("/")[1] for name in binaries] == ["base", "patched"]
-        assert {archive.read(name)[:2] for name in binaries} == {b"MZ"}
-    assert "go/pkg/tool/windows_amd64/compile.exe" in names
-    assert not [name for name in names if name.startswith("go/pkg/tool/linux")]
+def _say_what_they_are(folder: Path, about: dict[str, Any], root: Path, env: dict[str, str]) -> None:
+    trees = set()
+    for side in ("base", "patched"):
+        ask: list[str | Path] = [root / "bin/go", "version", "-m", folder / side / "container_ring.test"]
+        said = subprocess.run(ask, env=env, capture_output=True, text=True, check=True).stdout
+        lines = dict(line.split("\t")[2].split("=", 1) for line in said.splitlines() if "\tgopatch." in line)
+        assert lines.keys() == {"gopatch.commit", "gopatch.series", "gopatch.tree"}
+        assert lines["gopatch.series"] == about["series_digest"]
+        trees.add(lines["gopatch.tree"])
+    assert len(trees) == 2
 
 
 def test_a_platform_that_go_does_not_know_is_refused(cache: Path, series: Path, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from pipeline.errors import HostError, UsageError
 from pipeline.golang import Go
 from pipeline.records import BenchmarkLost, BenchmarkRetried, PairMeasured, Record, RoundEnded, Screened
 from pipeline.stats.analysis import Rules
-from pipeline.values import SIDES, Cell, Platform, Profile, Threshold
+from pipeline.values import SIDES, Binaries, Cell, Platform, Profile, Threshold
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = measure.Target("runtime", "BenchmarkX")
@@ -326,7 +326,7 @@ def test_each_round_is_linked_with_a_seed_that_both_sides_share(processes: None,
     seeds: list[int] = []
 
     @contextlib.contextmanager
-    def relink(seed: int, packages: Collection[str]) -> Iterator[measure.Binaries]:
+    def relink(seed: int, packages: Collection[str]) -> Iterator[Binaries]:
         seeds.append(seed)
         yield {
             side: {

@@ -138,6 +138,11 @@ def test_every_mistake_is_said_at_once_from_top_to_bottom(tmp_path: Path) -> Non
             "platforms:\n  a: {goos: linux, goarch: amd64}\n  ^b: {goos: linux, goarch: amd64}\n",
             "platforms.b: platforms a and b are both linux/amd64, and differ in nothing that they run under",
         ),
+        (
+            "platforms:\n  a: {goos: linux, goarch: amd64, pin: [0, 1], runner: [self-hosted, big]}\n"
+            "  ^b: {goos: linux, goarch: amd64, pin: [1, 0], runner: [big, self-hosted]}\n",
+            "platforms.b: platforms a and b are both linux/amd64, and differ in nothing that they run under",
+        ),
         ("platforms:\n  ^con: {goos: linux, goarch: amd64}\n", "platforms.con: cell con cannot be called so"),
         ("platforms:\n  ^nul.x: {goos: linux, goarch: amd64}\n", "platforms.nul.x: cell nul.x cannot be"),
         ("platforms:\n  ^a.: {goos: linux, goarch: amd64}\n", "platforms.a.: cell a. cannot be called so"),

@@ -345,3 +345,23 @@ def test_the_manifest_says_what_the_entry_was_made_from(cache: Store) -> None:
     manifest = json.loads((entry.path / "entry.json").read_text())
     assert manifest["inputs"] == INPUTS
     assert manifest["key"] == entry.key
+
+
+@pytest.mark.parametrize(("count", "whole"), [(3, False), (100, True)])
+def test_an_entry_is_on_disk_before_it_has_its_name(
+    cache: Store, monkeypatch: pytest.MonkeyPatch, count: int, whole: bool
+) -> None:
+    """A few files are flushed one by one, with their folders; many by one call for all."""
+    flushed: list[int] = []
+    monkeypatch.setattr(os, "sync", lambda: flushed.append(0))
+    monkeypatch.setattr(os, "fsync", lambda handle: flushed.append(os.fstat(handle).st_ino))
+
+    def build(folder: Path) -> Mapping[str, Any]:
+        (folder / "below").mkdir()
+        for number in range(count):
+            (folder / "below" / str(number)).write_text("x")
+        return {}
+
+    entry = cache.fill("things", {"count": count}, build)
+    found = {path.stat().st_ino for path in (entry.path, *entry.path.rglob("*"))}
+    assert set(flushed) == ({0} if whole else found)
