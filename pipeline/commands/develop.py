@@ -46,8 +46,8 @@ def test(root: Path, *, everything: bool, args: Sequence[str]) -> ExitCode:
 
 
 def _bytecode(folder: Path) -> dict[str, str]:
-    """Where no bytecode may be written beside the sources it is kept for this call: hundreds of processes would
-    each compile the project."""
+    """Where no bytecode may be written beside the sources it is kept for this call: hundreds of processes
+    would each compile the project."""
     forbidden = os.environ.get("PYTHONDONTWRITEBYTECODE")
     return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "pyc")} if forbidden else {}
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import proc, values
+from pipeline import proc, running, values
 from pipeline.bench import floor, measure, runner, schedule
 from pipeline.cells import here
 from pipeline.console import Console
@@ -212,7 +212,7 @@ def test_a_benchmark_cannot_blame_the_machine_by_printing(processes: None, tmp_p
 def test_a_hang_ends_at_its_limit_with_its_children(
     processes: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(proc, "GRACE_SECONDS", 0.5)
+    monkeypatch.setattr(running, "GRACE_SECONDS", 0.5)
     bench = Bench(tmp_path, GOOD, f"sleep 60 & echo $! > {tmp_path}/pid; wait")
     real = proc.Shell.run
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import proc
+from pipeline import proc, running
 from pipeline.errors import ExitCode, HostError, InterruptedRunError
 
 pytestmark = pytest.mark.usefixtures("processes")
@@ -73,7 +73,7 @@ def test_what_a_program_leaves_in_its_group_ends_with_it() -> None:
 
 
 def test_who_ignores_sigterm_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proc, "GRACE_SECONDS", 0.5)
+    monkeypatch.setattr(running, "GRACE_SECONDS", 0.5)
     code = "import signal, time; signal.signal(15, signal.SIG_IGN); print('on', flush=True); time.sleep(60)"
     result = python(code, timeout=1.0)
     assert (result.timed_out, result.returncode, result.stdout) == (True, -9, "on\n")
@@ -82,7 +82,7 @@ def test_who_ignores_sigterm_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_daemon_that_holds_the_output_open_does_not_hold_the_run(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(proc, "GRACE_SECONDS", 0.3)
+    monkeypatch.setattr(running, "GRACE_SECONDS", 0.3)
     code = (
         "import subprocess, sys; subprocess.Popen([sys.executable, '-c', "
         "'import time; time.sleep(2); print(1, flush=True)'], start_new_session=True)"
