@@ -189,20 +189,33 @@ def _key(kind: str, inputs: Mapping[str, Any]) -> str:
 
 def _sync(folder: Path) -> None:
     """Have the entry on disk before it gets its name: a few files one by one, thousands by one call, which
-    also waits for whatever else is being written, such as Go's build cache."""
-    files = list(itertools.islice((path for path in folder.rglob("*") if path.is_file()), _FEW + 1))
+    also waits for whatever else is being written, such as Go's build cache.
+
+    A file that has another name is on disk already: who links one sees to that.
+    """
+    files = list(itertools.islice(_own_files(folder), _FEW + 1))
     if len(files) > _FEW and hasattr(os, "sync"):
         os.sync()
         return
     for path in files:
-        _flush(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+        flush(path)
     if os.name != "nt":  # whose folders cannot be opened
         for path in {folder, *(path.parent for path in files)}:
-            _flush(path, os.O_RDONLY)
+            flush(path)
 
 
-def _flush(path: Path, flags: int) -> None:
-    handle = os.open(path, flags)
+def _own_files(folder: Path) -> Iterator[Path]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _own_files(Path(entry.path))
+            elif entry.is_file() and (os.name == "nt" or entry.stat(follow_symlinks=False).st_nlink == 1):
+                yield Path(entry.path)
+
+
+def flush(path: Path) -> None:
+    """Have a file's bytes on disk, or a folder's names."""
+    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

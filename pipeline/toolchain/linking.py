@@ -22,7 +22,7 @@ from pipeline.cells.base import Shell, Where
 from pipeline.cells.here import HERE
 from pipeline.errors import HostError
 from pipeline.golang import Go
-from pipeline.store import file_sha256
+from pipeline.store import file_sha256, flush
 from pipeline.toolchain import macho, recipes, stamp
 from pipeline.toolchain.stamp import Stamp
 from pipeline.values import Kit, Platform
@@ -151,6 +151,7 @@ def _kept(archive: Path, folder: Path) -> str:
     if not target.exists():
         try:
             os.link(archive, target)
+            flush(archive)  # Go does not wait for the disk
         except OSError:  # another disk, or a system without links
             shutil.copyfile(archive, target)
     return name

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -113,9 +113,10 @@ class Outcome:
 _WARM = ("downloads", "releases", "identities", "listings", "platforms", "checkers", "gocache")
 
 
-def warmed(cache: Path, target: Path) -> Path:
-    """A cache of one's own at ``target`` that has fetched what ``cache`` has, and compiled what it has."""
-    for kind in _WARM:
+def warmed(cache: Path, target: Path, without: Collection[str] = ()) -> Path:
+    """A cache of one's own at ``target`` that has fetched what ``cache`` has, and compiled what it has, but
+    for the kinds in ``without``."""
+    for kind in (one for one in _WARM if one not in without):
         source = cache / "v1" / kind
         for folder, _, names in os.walk(source):
             below = target / "v1" / kind / Path(folder).relative_to(source)

@@ -29,9 +29,12 @@ STAGES = ["fetch", "apply", "reach", "compile", "toolchain", "test binaries", "t
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_stopped_twice_and_resumed(stage: str, own_cache: Path, release: Path, tmp_path: Path) -> None:
-    # A cache of its own for fetch, so that there is something to interrupt.
-    used = tmp_path / "cache" if stage == "fetch" else own_cache
+def test_stopped_twice_and_resumed(
+    stage: str, cache: Path, own_cache: Path, release: Path, tmp_path: Path
+) -> None:
+    used = own_cache
+    if stage == "fetch":  # nothing to fetch, nothing to interrupt
+        used = warmed(cache, tmp_path / "cache", without=("downloads", "releases"))
     series = ring_series(tmp_path / f"stop-{stage.replace(' ', '-')}", release)
     out = tmp_path / "out"
     first = Started(used, out, *quick(series))

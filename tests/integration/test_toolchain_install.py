@@ -27,9 +27,10 @@ from tests.integration.killed_install import ground as made_ground
 pytestmark = pytest.mark.go
 
 HOST = host_platform()
-TOOL = f"pkg/tool/{HOST.goos}_{HOST.goarch}/fix"
+HOST_TOOLS = f"pkg/tool/{HOST.goos}_{HOST.goarch}"
+TOOL = f"{HOST_TOOLS}/fix"
 # Said after every thousand files, with how many there are in all.
-HALF = "copy the toolchain: 2000 of "
+HALF = "copy the toolchain: 1000 of "
 STEPS = (
     "copy the toolchain",
     HALF,
@@ -96,10 +97,24 @@ def says(goroot: Path) -> str:
     return done.stdout.strip()
 
 
+# What hello world is compiled from, and what compiles it.
+PACKAGES = {
+    *("cmp", "errors", "fmt", "internal", "io", "iter", "math", "os", "path", "reflect", "runtime", "slices"),
+    *("strconv", "sync", "syscall", "time", "unicode", "unsafe", "vendor"),
+}
+TOOLS = {"asm", "compile", "fix", "link"}
+
+
 def copy_release(release: Path, target: Path) -> None:
-    """The release without its tools' source and its tests: what remains works, and is a third of the files to
-    copy and to read back, some hundred times."""
-    shutil.copytree(release, target, ignore=shutil.ignore_patterns("cmd", "testdata", "*_test.go", "misc"))
+    """As much of the release as builds hello world: what remains works, and is a sixth of the files to copy
+    and to read back, some hundred times."""
+
+    def left_out(folder: str, names: list[str]) -> set[str]:
+        kept = {"src": PACKAGES, HOST_TOOLS: TOOLS}.get(str(Path(folder).relative_to(release)))
+        only = {name for name in names if kept and name not in kept and "." not in name}
+        return only | {name for name in names if name == "testdata" or name.endswith("_test.go")}
+
+    shutil.copytree(release, target, ignore=left_out)
 
 
 @pytest.fixture(scope="module")
@@ -243,7 +258,7 @@ def test_a_compiler_that_does_not_work_never_gets_there(
     """The run says that this is the toolchain, and it is; only running it tells."""
     broken = tmp_path / "toolchain"
     shutil.copytree(patched_run / "toolchain", broken)
-    compiler = broken / f"pkg/tool/{HOST.goos}_{HOST.goarch}/compile"
+    compiler = broken / HOST_TOOLS / "compile"
     compiler.write_text("#!/bin/sh\nexit 1\n")
     report = json.loads((patched_run / "report.json").read_text())
     report["toolchains"][0] |= {"path": str(broken), "digest": tools_digest(broken, HOST)}
@@ -254,11 +269,13 @@ def test_a_compiler_that_does_not_work_never_gets_there(
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path, release: Path) -> Iterator[Path]:
-    """A real disk with a GOROOT and room for half of another."""
+def small_disk(place: Place, tmp_path: Path, release: Path) -> Iterator[Path]:
+    """A real disk with a GOROOT and room for most of another."""
     folder = tmp_path / "small"
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=250m", "tmpfs", str(folder)], check=True)
+    size = sum(path.stat().st_size for path in place.goroot.rglob("*") if path.is_file())
+    options = f"size={size * 18 // 10}"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=True)
     copy_release(release, folder / "go")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)

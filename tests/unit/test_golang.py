@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
+from pipeline import golang
 from pipeline.golang import Go, patched_version, read_version
 from pipeline.values import Platform
 
@@ -41,3 +45,12 @@ def test_only_what_is_built_is_built_with_less_collecting() -> None:
     building, running = go.build_env(target, {"GOAMD64": "v3"}), go.env(target, {"GOAMD64": "v3"})
     assert set(building) - set(running) == {"GOGC", "GOMEMLIMIT"}, "a benchmark must not see them"
     assert {name: building[name] for name in running} == running
+
+
+@pytest.mark.parametrize(("gigabytes", "cores", "collects"), [(8, 2, "off"), (16, 8, "400")])
+def test_garbage_is_left_where_there_is_room_for_it(
+    monkeypatch: pytest.MonkeyPatch, gigabytes: int, cores: int, collects: str
+) -> None:
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=gigabytes << 30))
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    assert golang._collecting.__wrapped__() == {"GOGC": collects, "GOMEMLIMIT": "1536MiB"}

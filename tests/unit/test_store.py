@@ -349,9 +349,11 @@ def test_the_manifest_says_what_the_entry_was_made_from(cache: Store) -> None:
 
 @pytest.mark.parametrize(("count", "whole"), [(3, False), (100, True)])
 def test_an_entry_is_on_disk_before_it_has_its_name(
-    cache: Store, monkeypatch: pytest.MonkeyPatch, count: int, whole: bool
+    cache: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, whole: bool
 ) -> None:
-    """A few files are flushed one by one, with their folders; many by one call for all."""
+    """A few files are flushed one by one, with their folders; many by one call for all. What is a link to
+    another file is there already."""
+    (tmp_path / "other").write_text("x")
     flushed: list[int] = []
     monkeypatch.setattr(os, "sync", lambda: flushed.append(0))
     monkeypatch.setattr(os, "fsync", lambda handle: flushed.append(os.fstat(handle).st_ino))
@@ -360,8 +362,11 @@ def test_an_entry_is_on_disk_before_it_has_its_name(
         (folder / "below").mkdir()
         for number in range(count):
             (folder / "below" / str(number)).write_text("x")
+        (folder / "linked").mkdir()
+        os.link(tmp_path / "other", folder / "linked" / "one")
         return {}
 
     entry = cache.fill("things", {"count": count}, build)
-    found = {path.stat().st_ino for path in (entry.path, *entry.path.rglob("*"))}
+    new = [path for path in entry.path.rglob("*") if "linked" not in path.parts]
+    found = {path.stat().st_ino for path in (entry.path, *new)}
     assert set(flushed) == ({0} if whole else found)
