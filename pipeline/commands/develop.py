@@ -34,7 +34,7 @@ def test(root: Path, *, everything: bool, args: Sequence[str]) -> ExitCode:
     if not everything:
         return ExitCode.PASS if _call(root, [*pytest, *args]) == 0 else ExitCode.PATCH_FAILS
     with tempfile.TemporaryDirectory(prefix="gopatch-tests-", ignore_cleanup_errors=True) as folder:
-        extra = {TEST_CACHE: os.environ.get(TEST_CACHE, folder), **_bytecode(Path(folder))}
+        extra = {TEST_CACHE: os.environ.get(TEST_CACHE, f"{folder}/cache"), **_bytecode(Path(folder))}
         whole = [*pytest, "--everything", "--durations=25"]
         codes = _all(root, whole, extra) if not args else _some(root, [*whole, *args], extra)
     return ExitCode.PASS if codes and not any(codes) else ExitCode.PATCH_FAILS

@@ -6,8 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import jinja2
-
 from pipeline.console import duration
 from pipeline.report import conditions, gates, markdown
 from pipeline.report.benchmarks import BenchmarkRow
@@ -28,6 +26,8 @@ class Mark:
 
 def render(report: RunReport, tables: Mapping[str, str], logs: Sequence[str]) -> str:
     """The page. Everything from outside is escaped by the template engine."""
+    import jinja2
+
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pipeline.report"),
         undefined=jinja2.StrictUndefined,

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-import jinja2
-
 from pipeline.console import duration
 from pipeline.records import HunkPlaced, PatchApplied
 from pipeline.report import conditions, cutting, gates
@@ -33,6 +31,8 @@ def render(report: RunReport, tables: Mapping[str, str]) -> str:
 
 def whole(report: RunReport, tables: Mapping[str, str]) -> str:
     """The summary, however long."""
+    import jinja2
+
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pipeline.report"),
         undefined=jinja2.StrictUndefined,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 
-from prometheus_client import CollectorRegistry, Gauge
-from prometheus_client.openmetrics.exposition import generate_latest
-
 from pipeline.report.model import RunReport
 
 
 def render(report: RunReport) -> bytes:
     """Exit code, stage times, gate results and benchmark ratios."""
+    from prometheus_client import CollectorRegistry, Gauge
+    from prometheus_client.openmetrics.exposition import generate_latest
+
     registry = CollectorRegistry()
     labels = {"series": str(report.plan["series"]), "base": str(report.plan["base"])}
     names = list(labels)

@@ -6,8 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 # A trend through fewer rounds is no trend.
 ENOUGH_ROUNDS = 6
 _NORMAL_MAD = 1.4826
@@ -28,6 +26,8 @@ def assess(values: Sequence[float]) -> Drift | None:
     without logarithms."""
     if len(values) < ENOUGH_ROUNDS or not all(0 < value < math.inf for value in values):
         return None
+    import numpy as np
+
     logs = np.log(np.asarray(values, dtype=np.float64))
     first, second = np.triu_indices(len(logs), 1)
     slope = float(np.median((logs[second] - logs[first]) / (second - first)))

@@ -11,9 +11,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 # A tail that equals its limit but for rounding is within it.
 _EDGE = 1 + 1e-12
@@ -37,6 +39,8 @@ class ShiftSummary:
 def summarize(logs: Sequence[float], *, confidence: float) -> ShiftSummary:
     """Summarise log ratios, or plain differences in a unit (finite, at least one). ``confidence`` in
     (0, 1)."""
+    import numpy as np
+
     low, high = interval(logs, confidence=confidence)
     estimate = float(np.median(walsh_averages(logs)))
     return ShiftSummary(n=len(logs), estimate=estimate, low=low, high=high, p=signed_rank_p(logs))
@@ -44,6 +48,8 @@ def summarize(logs: Sequence[float], *, confidence: float) -> ShiftSummary:
 
 def walsh_averages(values: Sequence[float]) -> npt.NDArray[np.float64]:
     """All n(n+1)/2 pairwise means, sorted; their median is the Hodges–Lehmann estimate."""
+    import numpy as np
+
     data = np.asarray(values, dtype=np.float64)
     rows, columns = np.triu_indices(len(data))
     return np.sort((data[rows] + data[columns]) / 2)
@@ -54,6 +60,8 @@ def interval(logs: Sequence[float], *, confidence: float) -> tuple[float, float]
 
     Ties make it conservative. Bounds are infinite when no interval of that level exists.
     """
+    import numpy as np
+
     tails = null_tails(tuple(range(1, len(logs) + 1)))
     # How many sums T have P(T <= t) within half of what may be missed.
     cut = int(np.searchsorted(tails, (1 - confidence) / 2 * _EDGE, side="right")) - 1
@@ -102,6 +110,8 @@ def null_tails(ranks: tuple[int, ...]) -> npt.NDArray[np.float64]:
 
     Each step halves the sum of two floats, so the error stays within a few units of 1e-16 a rank.
     """
+    import numpy as np
+
     masses = np.ones(1)
     for rank in ranks:
         grown = np.zeros(len(masses) + rank)

@@ -10,8 +10,6 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 
-import numpy as np
-
 from pipeline.stats.mannwhitney import RankSummary, rank, two_sided_p
 from pipeline.stats.paired import ShiftSummary
 
@@ -22,6 +20,8 @@ def summarize(base: Sequence[float], patched: Sequence[float], *, confidence: fl
     The order within each side does not matter. Up to 50 values a side the interval is exact for values
     without ties; ties make it conservative.
     """
+    import numpy as np
+
     n = len(base)
     shifts = np.sort(np.subtract.outer(np.asarray(patched), np.asarray(base)).ravel())
     cut = _critical(n, 1 - confidence)
