@@ -10,9 +10,6 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO
-
-import psutil
 
 from pipeline.config import suggest
 from pipeline.errors import ExitCode
@@ -23,47 +20,29 @@ from pipeline.store import file_sha256
 TEST_CACHE = "GOPATCH_TEST_CACHE"
 # What lint needs of npm, with its lock.
 NPM = "requirements/npm"
-_ON_GO = "tests/integration"
 # pytest's own: no test was selected.
 _NO_TESTS = 5
 
 
 def test(root: Path, *, everything: bool, args: Sequence[str]) -> ExitCode:
-    """pytest; with ``everything`` no marker is left out and a skip is a failure."""
+    """pytest; with ``everything`` no marker is left out and a skip is a failure.
+
+    Then it is two calls on one cache: what judges its measurements has the machine to itself, and the rest
+    shares it. There one worker more than half the cores keeps them busy, as many tests wait; and files start
+    in their order, the long ones on real Go before the many small ones that fill the gaps at the end.
+    """
     pytest = [sys.executable, "-m", "pytest"]
     if not everything:
         return ExitCode.PASS if _call(root, [*pytest, *args]) == 0 else ExitCode.PATCH_FAILS
+    workers = max(3, (os.cpu_count() or 1) // 2 + 1)
+    shared = ["-n", str(workers), "--dist=loadfile", "--no-loadscope-reorder"]
+    phases = (["-m", "measures"], ["-m", "not measures", *shared])
     with tempfile.TemporaryDirectory(prefix="gopatch-tests-", ignore_cleanup_errors=True) as folder:
         extra = {TEST_CACHE: os.environ.get(TEST_CACHE, f"{folder}/cache"), **_bytecode(Path(folder))}
-        whole = [*pytest, "--everything", "--durations=25"]
-        codes = _all(root, whole, extra) if not args else _some(root, [*whole, *args], extra)
-    return ExitCode.PASS if codes and not any(codes) else ExitCode.PATCH_FAILS
-
-
-def _all(root: Path, pytest: Sequence[str], extra: Mapping[str, str]) -> list[int]:
-    """What judges its measurements first: for the most part it keeps one core busy, so the small tests run
-    beside it, and give way. Then the rest on real Go shares the machine."""
-    small = [*pytest, "-m", "not measures", f"--ignore={_ON_GO}"]
-    with tempfile.TemporaryFile() as said, _started(root, small, extra, said) as beside:
-        if os.name == "posix":
-            psutil.Process(beside.pid).nice(10)
-        first = _call(root, [*pytest, "-m", "measures", _ON_GO], extra)
-        codes = [first, beside.wait()]
-        said.seek(0)
-        sys.stdout.write(said.read().decode("utf-8", "replace"))
-    return [*codes, _call(root, [*pytest, "-m", "not measures", *_shared(), _ON_GO], extra)]
-
-
-def _some(root: Path, pytest: Sequence[str], extra: Mapping[str, str]) -> list[int]:
-    """Chosen tests, one kind after the other; a kind of which there are none is no failure."""
-    phases = (["-m", "measures"], ["-m", "not measures", *_shared()])
-    return [code for phase in phases if (code := _call(root, [*pytest, *phase], extra)) != _NO_TESTS]
-
-
-def _shared() -> list[str]:
-    """As many tests wait, one worker more than half the cores keeps them busy. Files start in their order."""
-    workers = max(3, (os.cpu_count() or 1) // 2 + 1)
-    return ["-n", str(workers), "--dist=loadfile", "--no-loadscope-reorder"]
+        everything_of = [*pytest, "--everything", "--durations=25"]
+        codes = [_call(root, [*everything_of, *phase, *args], extra) for phase in phases]
+    ran = [code for code in codes if not (args and code == _NO_TESTS)]
+    return ExitCode.PASS if ran and not any(ran) else ExitCode.PATCH_FAILS
 
 
 def _bytecode(folder: Path) -> dict[str, str]:
@@ -134,15 +113,6 @@ def self_bench(root: Path, what: str, args: Sequence[str]) -> ExitCode:
 
 def _call(root: Path, command: Sequence[str], extra: Mapping[str, str] | None = None) -> int:
     # Their output is for the terminal they run in, so it is not captured as a run's programs are.
+    environment = {**os.environ, "PYTHONPATH": str(root), **(extra or {})}
     sys.stdout.flush()
-    with _started(root, command, extra or {}) as process:
-        return process.wait()
-
-
-def _started(
-    root: Path, command: Sequence[str], extra: Mapping[str, str], out: IO[bytes] | None = None
-) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "PYTHONPATH": str(root), **extra}
-    return subprocess.Popen(
-        command, cwd=root, env=environment, stdout=out, stderr=subprocess.STDOUT if out else None
-    )
+    return subprocess.run(command, cwd=root, env=environment, check=False).returncode
