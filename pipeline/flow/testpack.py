@@ -153,7 +153,8 @@ def _about(
 
 
 def _notes(series: Series, base: GoTree, target: Platform, new: Mapping[str, TestBinary], stem: str) -> str:
-    package, binary = next(iter(new.items()))
+    # The first with tests and benchmarks to show: without a list, a pattern is all that there is.
+    package = max(new, key=lambda one: (one in series.tests, one in series.benchmarks))
     return _NOTES.format(
         series=series.name,
         base=base.version,
@@ -161,7 +162,7 @@ def _notes(series: Series, base: GoTree, target: Platform, new: Mapping[str, Tes
         manifest=MANIFEST,
         package=package,
         up="/".join([".."] * (package.count("/") + 3)) + f"/{stem}",
-        binary=binary.path.name,
+        binary=new[package].path.name,
         tests=_pattern(series.tests.get(package, ())),
         benchmarks=_pattern(series.benchmarks.get(package, ())),
     )

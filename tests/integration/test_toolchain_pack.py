@@ -11,22 +11,20 @@ from typing import Any
 import pytest
 
 from pipeline.errors import ExitCode
-from tests.integration.harness import ring_series
+from tests.integration.harness import RELEASE
 from tests.integration.toolchains import pack
 
 pytestmark = pytest.mark.go
 
-
-@pytest.fixture(scope="module")
-def series(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return ring_series(tmp_path_factory.mktemp("packed") / "ring", release)
+SERIES = "kqueue-retry-backoff"
 
 
-def test_unpacked_elsewhere_it_works(cache: Path, series: Path, tmp_path: Path) -> None:
-    code, found, err = pack(cache, f"--series={series}", "--tests", f"--out={tmp_path}")
+def test_unpacked_elsewhere_it_works(cache: Path, release: Path, tmp_path: Path) -> None:
+    """Of the default series: its toolchain and test binaries are those of a run of the README's command."""
+    code, found, err = pack(cache, "--tests", f"--out={tmp_path}")
     assert code == ExitCode.PASS, err
     archive = Path(found["path"])
-    assert archive.name == "go1.27.3-ring.linux-amd64.tar.gz"
+    assert archive.name == f"go{RELEASE}-{SERIES}.linux-amd64.tar.gz"
     shutil.unpack_archive(archive, tmp_path / "elsewhere", filter="data")
     root = tmp_path / "elsewhere/go"
     env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"}
@@ -45,37 +43,38 @@ def test_unpacked_elsewhere_it_works(cache: Path, series: Path, tmp_path: Path) 
     assert subprocess.run([built], capture_output=True, text=True, check=True).stderr == "3\n"
     _run_tests(Path(found["tests"]["path"]), root, env)
     # The same again, from the store and to another place.
-    assert pack(cache, f"--series={series}", f"--out={tmp_path / 'again'}")[1]["sha256"] == found["sha256"]
+    assert pack(cache, f"--out={tmp_path / 'again'}")[1]["sha256"] == found["sha256"]
 
 
 def _run_tests(archive: Path, root: Path, env: dict[str, str]) -> None:
     """As its README.txt says, on both sides, with nothing but the two archives."""
-    assert archive.name == "go1.27.3-ring-tests.linux-amd64.tar.gz"
+    assert archive.name == f"go{RELEASE}-{SERIES}-tests.linux-amd64.tar.gz"
     shutil.unpack_archive(archive, root.parent, filter="data")
     (folder,) = root.parent.glob("*-tests")
     about = json.loads((folder / "manifest.json").read_text())
-    assert about["packages"]["container/ring"]["tests"] == ["TestCornerCases", "TestNew"]
+    assert "TestNetpollOpenBackoff" in about["packages"]["runtime"]["tests"]
     _say_what_they_are(folder, about, root, env)
     lines = (folder / "README.txt").read_text().splitlines()
     words = [line.split() for line in lines if line.startswith("    ../")]
-    assert len(words) == 3
+    # Not of net, which comes first but has no tests in the series.
+    assert [Path(one[0]).name for one in words] == ["runtime.test"] * 3
     for binary, *options in words:
         done = subprocess.run(
-            [root / "src/container/ring" / binary, *(option.strip("'") for option in options)],
-            cwd=root / "src/container/ring",
+            [root / "src/runtime" / binary, *(option.strip("'") for option in options)],
+            cwd=root / "src/runtime",
             env={**env, "GOROOT": str(root)},
             capture_output=True,
             text=True,
             check=False,
         )
         assert done.returncode == 0, done.stdout
-        assert "BenchmarkSpin" in done.stdout or "--- PASS: TestCornerCases" in done.stdout
+        assert "BenchmarkNetpollBreak" in done.stdout or "--- PASS: TestNetpollBreak" in done.stdout
 
 
 def _say_what_they_are(folder: Path, about: dict[str, Any], root: Path, env: dict[str, str]) -> None:
     trees = set()
     for side in ("base", "patched"):
-        ask: list[str | Path] = [root / "bin/go", "version", "-m", folder / side / "container_ring.test"]
+        ask: list[str | Path] = [root / "bin/go", "version", "-m", folder / side / "runtime.test"]
         said = subprocess.run(ask, env=env, capture_output=True, text=True, check=True).stdout
         lines = dict(line.split("\t")[2].split("=", 1) for line in said.splitlines() if "\tgopatch." in line)
         assert lines.keys() == {"gopatch.commit", "gopatch.series", "gopatch.tree"}
@@ -84,8 +83,8 @@ def _say_what_they_are(folder: Path, about: dict[str, Any], root: Path, env: dic
     assert len(trees) == 2
 
 
-def test_a_platform_that_go_does_not_know_is_refused(cache: Path, series: Path, tmp_path: Path) -> None:
-    code, found, err = pack(cache, f"--series={series}", "--goos=linux", "--goarch=z80", f"--out={tmp_path}")
+def test_a_platform_that_go_does_not_know_is_refused(cache: Path, release: Path, tmp_path: Path) -> None:
+    code, found, err = pack(cache, "--goos=linux", "--goarch=z80", f"--out={tmp_path}")
     assert (code, found) == (ExitCode.USAGE, {})
     assert "does not know linux/z80" in err
     assert "linux/amd64" in err
