@@ -184,10 +184,15 @@ def patched_version(base: str, series: str, digest: str) -> str:
     return re.sub(r"\d+\.\d\S*", lambda found: f"{found.group(0)}-{series}.{digest[:8]}", base, count=1)
 
 
+def spelled(version: str) -> str:
+    """A version as Go spells it: ``go1.27.3`` for 1.27.3; ``devel go1.24-…`` has its go inside."""
+    return f"go{version}" if version[:1].isdigit() else version
+
+
 def read_version(root: Path) -> str:
     """The release named by a tree's VERSION file, without the ``go`` prefix; '' where there is none."""
     try:
         first = (root / "VERSION").read_text(encoding="utf-8").split("\n", 1)[0].strip()
     except (OSError, UnicodeDecodeError):
         return ""
-    return first.removeprefix("go") if re.fullmatch(r"go\d[\w.+ -]*", first) else ""
+    return first.removeprefix("go") if re.fullmatch(r"(devel )?go\d[\w.+ :-]*", first) else ""

@@ -15,12 +15,11 @@ from pipeline.commands import entry
 from pipeline.console import Console
 from pipeline.errors import ExitCode, UsageError
 from pipeline.flow.context import LATEST, latest
-from pipeline.golang import host_platform
+from pipeline.golang import host_platform, spelled
 from pipeline.install import install as room
 from pipeline.install import listing, registry
 from pipeline.install.install import Ground, Installed, Request, RolledBack
 from pipeline.install.listing import Row
-from pipeline.install.verify import spelled
 from pipeline.store import Store, default_root
 
 _STATES = {

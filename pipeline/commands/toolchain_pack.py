@@ -50,6 +50,7 @@ def _run(options: Options, console: Console) -> ExitCode:
     place = work.place
     with console.stage("fetch"):
         source = baseline.fetch(place, plan.base, plan.sources)
+        work.ledger.append(baseline.record(source))
     builder = place.builder(source)
     packing.check_target(builder, target)
     with console.stage("apply"):

@@ -58,7 +58,7 @@ def packed_tests(
     binaries = _stamped(made, made.stamps(commit, series.digest))
     about = _about(builder, series, target, binaries, made.dropped)
     name = pack.tests_name(version, target)
-    stem = f"go{version}-tests"
+    stem = f"{pack.stem(version)}-tests"
 
     def fill(folder: Path) -> Mapping[str, Any]:
         (folder / MANIFEST).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
@@ -67,6 +67,7 @@ def packed_tests(
         files = [
             Member(name=f"{stem}/{one}", path=folder / one, executable=False) for one in (MANIFEST, NOTES)
         ]
+        files.append(pack.license_of(stem))
         files += [
             Member(name=f"{stem}/{side}/{one.path.name}", path=one.path, executable=True)
             for side in SIDES

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import HostError, NothingToDoError, PipelineError, UsageError
-from pipeline.golang import Go, read_version
+from pipeline.golang import Go, read_version, spelled
 from pipeline.install import beside as room
 from pipeline.install import candidate as candidates
 from pipeline.install import copying, preflight, recovery, registry, replace, rollback, verify
@@ -184,7 +184,7 @@ def _refuse_taken(goroot: Path) -> None:
         return
     if found := book.identity_of(goroot):
         raise UsageError(
-            f"{goroot} holds another toolchain: {verify.spelled(found.version)} with {found.series}, "
+            f"{goroot} holds another toolchain: {spelled(found.version)} with {found.series}, "
             f"of run {found.run}",
             meaning="an earlier state of the series, or a toolchain that was changed since",
             hint=f"replace it (--replace={goroot} keeps it as a backup), or choose another folder with --to",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pipeline import proc
 from pipeline.errors import HostError
-from pipeline.golang import EXE, Go
+from pipeline.golang import EXE, Go, spelled
 from pipeline.store import Store, remove_tree
 from pipeline.toolchain.build import tools_digest
 from pipeline.values import Platform
@@ -45,11 +45,6 @@ class Expected:
     def name(self) -> str:
         """The version as Go spells it."""
         return spelled(self.version)
-
-
-def spelled(version: str) -> str:
-    """``go1.27.3`` for 1.27.3; ``devel go1.28-…`` has its go inside. Pure."""
-    return f"go{version}" if version[:1].isdigit() else version
 
 
 @contextlib.contextmanager

@@ -8,13 +8,27 @@ from typing import Any
 
 from pipeline import git, tree
 from pipeline.errors import HostError, UsageError
-from pipeline.golang import EXE, read_version
+from pipeline.golang import EXE, host_platform, read_version
 from pipeline.proc import Shell
 from pipeline.store import Store
 from pipeline.values import GoTree
 
 # Everything a release tree is made of; what else lies in the folder is not Go's.
-_PARTS = ("VERSION", "go.env", "api", "bin", "doc", "lib", "misc", "pkg/include", "pkg/tool", "src", "test")
+_PARTS = (
+    "VERSION",
+    "go.env",
+    "LICENSE",
+    "PATENTS",
+    "api",
+    "bin",
+    "doc",
+    "lib",
+    "misc",
+    "pkg/include",
+    "pkg/tool",
+    "src",
+    "test",
+)
 
 
 class LocalTree:
@@ -55,7 +69,7 @@ class LocalTree:
             manifest=manifest,
             origin=f"local tree {root}" + (f" at {at}" if at else ""),
             proof="as found: a local tree has nothing to be checked against",
-            built=f"bin/go{EXE}" in manifest,
+            built=_has_tools(manifest),
         ), entry.reused
 
     def _version(self, root: Path) -> str:
@@ -68,6 +82,13 @@ class LocalTree:
                 hint="write one (first line, such as go1.27.3): without it Go refuses to build",
             )
         return version
+
+
+def _has_tools(manifest: tree.Manifest) -> bool:
+    """Whether it carries a go command and a compiler for this host."""
+    host = host_platform()
+    compiler = f"pkg/tool/{host.goos}_{host.goarch}/compile{EXE}"
+    return {f"bin/go{EXE}", compiler} <= manifest.keys()
 
 
 def _scan_parts(root: Path) -> tree.Manifest:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline import blame, proc, tree
 from pipeline.errors import PatchError
-from pipeline.golang import Go, read_version
+from pipeline.golang import Go, read_version, spelled
 from pipeline.patch.reach import changed_packages, is_test_file
 from pipeline.store import Store, file_sha256, remove_tree
 from pipeline.toolchain import recipes
@@ -159,7 +159,7 @@ def compile_tools(
     out.mkdir(parents=True)
     version = read_version(go.root)
     # The release's linker would write the release's version into a tree that has another.
-    flags = how.named(f"go{version}") if version not in {"", builder.base.version} else []
+    flags = how.named(spelled(version)) if version not in {"", builder.base.version} else []
     commands = [f"cmd/{name}" for name in how.commands]
     result = builder.shell.run(
         log,
@@ -172,7 +172,7 @@ def compile_tools(
         if cause := blame.host_fault(result):
             raise blame.stopped("the toolchain build", cause, result.log)
         raise PatchError(
-            f"the patched toolchain does not build:\n{result.tail}", hint=f"the log is {result.log}"
+            f"the tools of Go {version} do not build:\n{result.tail}", hint=f"the log is {result.log}"
         )
     exe = ".exe" if target.goos == "windows" else ""
     return {recipes.place(name, target): out / f"{name}{exe}" for name in how.commands}

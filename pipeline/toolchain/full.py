@@ -85,7 +85,9 @@ def _make(builder: Builder, source: GoTree, folder: Path) -> Path:
             raise blame.stopped("make.bash", cause, result.log)
         raise PatchError(f"the tree does not build:\n{result.tail}", hint=f"the log is {result.log}")
     ending = f".{builder.host.goos}-{builder.host.goarch}.{_kind(builder)}"
-    found = [path for path in (root / "pkg/distpack").iterdir() if path.name.endswith(ending)]
+    made = (root / "pkg/distpack").iterdir()
+    # The same again as a module, for GOTOOLCHAIN, is a zip on every platform.
+    found = [path for path in made if path.name.endswith(ending) and not path.name.startswith("v0.")]
     if len(found) != 1:
         raise HostError(
             f"make.bash -distpack of Go {source.version} left no archive *{ending}",
@@ -109,12 +111,18 @@ def _script() -> list[str]:
 
 
 def _environment(builder: Builder, folder: Path) -> dict[str, str]:
-    env = builder.go(builder.base.root, builder.base.digest).build_env()
+    # As its user would run it, and not tuned as other builds are: it is what they are measured by.
+    env = builder.go(builder.base.root, builder.base.digest).env()
     # cmd/dist finds its own root. CGO_ENABLED would go into the tools as their users' default, which in no
     # release it does; cmd/dist sets it to 0 itself for all that it links.
     for name in ("GOROOT", "CGO_ENABLED"):
         del env[name]
-    return env | {"GOROOT_BOOTSTRAP": str(builder.base.root), "GOCACHE": str(folder / "cache")}
+    return env | {
+        "GOROOT_BOOTSTRAP": str(builder.base.root),
+        "GOCACHE": str(folder / "cache"),
+        # A development tree is built with -trimpath only on a builder: its bits would hold the folder's name.
+        "GO_BUILDER_NAME": "gopatch",
+    }
 
 
 def _extract(archive: Path, root: Path) -> None:

@@ -14,12 +14,14 @@ import tarfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from pipeline.golang import spelled
 from pipeline.toolchain import recipes
 from pipeline.values import GoTree, Platform
 
 # Zip files cannot tell of an earlier time.
+LICENSE, _OWN_COPY = "LICENSE", "go-license.txt"
 _EPOCH = dt.datetime(1980, 1, 1, tzinfo=dt.UTC)
 
 
@@ -35,16 +37,21 @@ class Member:
 def archive_name(version: str, target: Platform) -> str:
     """``go1.27.3-my-series.darwin-arm64.tar.gz``: the tree's digest, which the version carries at its end,
     is left to ``go version``."""
-    return _named(f"go{_short(version)}", target)
+    return _named(_short(version), target)
 
 
 def tests_name(version: str, target: Platform) -> str:
     """``go1.27.3-my-series-tests.darwin-arm64.tar.gz``."""
-    return _named(f"go{_short(version)}-tests", target)
+    return _named(f"{_short(version)}-tests", target)
+
+
+def stem(version: str) -> str:
+    """A version as one word, for names of files: without the date that development versions have behind."""
+    return next(word for word in spelled(version).split() if word.startswith("go"))
 
 
 def _short(version: str) -> str:
-    return re.sub(r"\.[0-9a-f]{8}$", "", version)
+    return re.sub(r"\.[0-9a-f]{8}$", "", stem(version))
 
 
 def _named(stem: str, target: Platform) -> str:
@@ -62,7 +69,14 @@ def members(tree: GoTree, host: Platform, built: Mapping[str, Path]) -> Iterator
         if name not in own
     }
     found |= {name: Member(name=f"go/{name}", path=path, executable=True) for name, path in built.items()}
+    # Whoever passes Go on passes its license on; a wheel has it elsewhere.
+    found.setdefault(LICENSE, license_of("go"))
     return (found[name] for name in sorted(found))
+
+
+def license_of(folder: str) -> Member:
+    """Go's license, as a file of an archive's folder."""
+    return Member(name=f"{folder}/{LICENSE}", path=Path(__file__).with_name(_OWN_COPY), executable=False)
 
 
 def released(root: Path) -> dt.datetime:
@@ -86,7 +100,15 @@ def _write_tar(archive: Path, files: Iterable[Member], when: dt.datetime) -> Non
         gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=6, mtime=0) as stream,
         tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as target,
     ):
+        seen: set[str] = set()
         for member in files:
+            # The official archives name their folders as well (go.dev/issue/61862).
+            for folder in reversed(PurePosixPath(member.name).parents[:-1]):
+                if str(folder) not in seen:
+                    seen.add(str(folder))
+                    entry = tarfile.TarInfo(str(folder))
+                    entry.type, entry.mode, entry.mtime = tarfile.DIRTYPE, 0o755, int(when.timestamp())
+                    target.addfile(entry)
             info = tarfile.TarInfo(member.name)
             info.size = member.path.stat().st_size
             info.mode = 0o755 if member.executable else 0o644

@@ -33,7 +33,8 @@ class Recipe:
         """The flags by which what is linked calls itself ``version``: a linker writes its own otherwise.
         They take the place of the linker's flags in ``flags``."""
         found = re.search(r"-ldflags=(\S+)", self.flags)
-        return [f"-ldflags={found.group(1) if found else ''} -X=runtime.buildVersion={version}"]
+        # In quotes, as Go splits flags: a development version has a date behind.
+        return [f"-ldflags={found.group(1) if found else ''} '-X=runtime.buildVersion={version}'"]
 
     def as_json(self) -> Mapping[str, object]:
         """For the keys of what is built by it."""
@@ -81,9 +82,11 @@ def _ask(shell: proc.Shell, go: Go, *words: str, modules: str) -> str:
 
 
 def tool_files(root: Path, target: Platform) -> dict[str, Path]:
-    """The files of bin and pkg/tool of a tree for ``target``, by their path below it."""
+    """The files of bin and pkg/tool of a tree for ``target``, by their path below it. In bin a make.bash for
+    another platform leaves a folder."""
     folders = (root / "bin", root / "pkg/tool" / f"{target.goos}_{target.goarch}")
-    return {path.relative_to(root).as_posix(): path for folder in folders for path in folder.iterdir()}
+    found = (path for folder in folders if folder.is_dir() for path in folder.iterdir())
+    return {path.relative_to(root).as_posix(): path for path in found if path.is_file()}
 
 
 def place(command: str, target: Platform) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import proc, tree
-from pipeline.golang import patched_version
+from pipeline.golang import patched_version, spelled
 from pipeline.patch import apply, lint
 from pipeline.patch.account import Applied
 from pipeline.patch.apply import Files, Outcome
@@ -103,7 +103,7 @@ def named(store: Store, patched_tree: GoTree, series: str) -> GoTree:
         root = folder / "tree"
         tree.clone(patched_tree.root, root, patched_tree.manifest)
         tree.detach(root, named_files)
-        first = version if not version[:1].isdigit() else f"go{version}"
+        first = spelled(version)
         lines = (root / "VERSION").read_text(encoding="utf-8").splitlines()
         (root / "VERSION").write_text("\n".join([first, *lines[1:]]) + "\n", encoding="utf-8")
         if _GENERATED in named_files:

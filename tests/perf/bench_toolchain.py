@@ -44,7 +44,9 @@ def main(argv: Sequence[str]) -> int:
         made: dict[str, Callable[[], Series]] = {
             "runtime": lambda: series_room.load(ROOT / "patches/kqueue-retry-backoff"),
             "compiler": lambda: series_room.load(
-                make_series(base / "compiler", [diff(source.root, Edits(replace={COMPILER: (OLD, NEW)}))])
+                make_series(
+                    base / "series/compiler", [diff(source.root, Edits(replace={COMPILER: (OLD, NEW)}))]
+                )
             ),
         }
         for title, load in made.items():

@@ -54,3 +54,20 @@ def test_garbage_is_left_where_there_is_room_for_it(
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=gigabytes << 30))
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
     assert golang._collecting.__wrapped__() == {"GOGC": collects, "GOMEMLIMIT": "1536MiB"}
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("go1.28-devel_0123456789 2026-11-25", "1.28-devel_0123456789 2026-11-25"),
+        (
+            "devel go1.24-0123abc Thu Jan 1 10:11:12 2026 +0000",
+            "devel go1.24-0123abc Thu Jan 1 10:11:12 2026 +0000",
+        ),
+        ("something", ""),
+    ],
+)
+def test_a_development_version_is_one(tmp_path: Path, text: str, version: str) -> None:
+    (tmp_path / "VERSION").write_text(f"{text}\ntime 2026-11-25T00:00:00Z\n", encoding="utf-8")
+    assert read_version(tmp_path) == version
+    assert not version or golang.spelled(version) == text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from io import StringIO
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pipeline import proc, tree
 from pipeline.console import Console
 from pipeline.errors import HostError, PatchError, PipelineError
 from pipeline.flow import baseline
+from pipeline.golang import host_platform
 from pipeline.source.settings import Settings
 from pipeline.store import Store
 from pipeline.toolchain import full
@@ -54,10 +56,10 @@ class Small:
         self.store = Store(tmp_path / "cache")
         self.shell = proc.Shell(logs=tmp_path / "logs", observe=lambda *_: None)
 
-    def builder(self, version: str = "1.27.3") -> Builder:
+    def builder(self, version: str = "1.27.3", host: Platform = HOST) -> Builder:
         base = GoTree(root=self.base, version=version, digest=f"base{version}", manifest={})
         work = self.store.shared("work")
-        return Builder(store=self.store, shell=self.shell, base=base, host=HOST, jobs=1, work=work)
+        return Builder(store=self.store, shell=self.shell, base=base, host=host, jobs=1, work=work)
 
     def source(self) -> GoTree:
         manifest = tree.scan(self.root)
@@ -85,6 +87,23 @@ def test_what_it_packs_is_the_toolchain_and_is_built_once(tmp_path: Path) -> Non
     assert set(as_baseline.manifest) == {"bin/go", "pkg/tool/linux_amd64/compile", "src/zbootstrap.go"}
     (small.root / "src/make.bash").unlink()
     assert full.build(small.builder(), source).reused
+
+
+def test_the_module_beside_a_zip_is_not_taken_for_it(tmp_path: Path) -> None:
+    """What GOTOOLCHAIN downloads is a zip as well, on Windows of nearly the same name."""
+    zipped = f"{sys.executable} -m zipfile -c ../pkg/distpack/%sgo1.27.3.windows-amd64.zip stage/%s\n"
+    script = PACK + "mkdir stage/golang.org\n" + zipped % ("", "go") + zipped % ("v0.0.1-", "golang.org")
+    small = Small(tmp_path, script)
+    made = full.build(small.builder(host=Platform(goos="windows", goarch="amd64")), small.source())
+    assert (made.root / "src/zbootstrap.go").is_file()
+
+
+def test_it_runs_as_a_user_would_run_it_but_for_what_a_folder_would_leave_in_it(tmp_path: Path) -> None:
+    small = Small(tmp_path, PACK + "env >stage/go/src/env\n" + TAR + "go")
+    made = full.build(small.builder(), small.source())
+    seen = dict(line.split("=", 1) for line in (made.root / "src/env").read_text().splitlines())
+    assert seen["GO_BUILDER_NAME"], "without it a development tree is not built with -trimpath"
+    assert not seen.keys() & {"GOGC", "GOMEMLIMIT", "CGO_ENABLED", "GOROOT"}
 
 
 @pytest.mark.parametrize(
@@ -136,8 +155,10 @@ def local(path: Path, version: str, *, tools: bool = True) -> Path:
     (path / "src/runtime/proc.go").write_text("package runtime\n")
     (path / "VERSION").write_text(f"go{version}\n")
     if tools:
-        (path / "bin").mkdir()
-        (path / "bin/go").write_text("#!/bin/sh\n")
+        compilers = path / "pkg/tool" / str(host_platform()).replace("/", "_")
+        for folder, name in ((path / "bin", "go"), (compilers, "compile")):
+            folder.mkdir(parents=True)
+            (folder / name).write_text("#!/bin/sh\n")
     return path
 
 

@@ -50,9 +50,19 @@ def test_the_name_is_the_official_form_with_the_series() -> None:
     assert pack.tests_name(version, darwin) == "go1.27.3-kqueue-retry-backoff-tests.darwin-arm64.tar.gz"
 
 
+@pytest.mark.parametrize(
+    "version",
+    ["1.28-devel_0123456789-s.1a2b3c4d 2026-11-25", "devel go1.28-devel_0123456789-s.1a2b3c4d Thu Jan 1"],
+)
+def test_a_development_versions_date_is_not_in_the_name(version: str) -> None:
+    assert pack.archive_name(version, LINUX) == "go1.28-devel_0123456789-s.linux-amd64.tar.gz"
+    assert pack.stem(version) == "go1.28-devel_0123456789-s.1a2b3c4d"
+
+
 def test_the_hosts_tools_give_way_to_the_targets(named: GoTree, tmp_path: Path) -> None:
     found = {one.name: one for one in pack.members(named, LINUX, built(tmp_path, WINDOWS))}
     assert list(found) == [
+        "go/LICENSE",
         "go/VERSION",
         "go/bin/go.exe",
         "go/pkg/tool/windows_amd64/vet.exe",
@@ -78,7 +88,13 @@ def test_a_tar_of_the_same_tree_has_the_same_bytes(named: GoTree, tmp_path: Path
         source = found.extractfile("go/bin/go")
         assert source is not None
         assert source.read() == b"for the target"
-    assert all(name.startswith("go/") for name in infos)
+        license_ = found.extractfile("go/LICENSE")
+        assert license_ is not None
+        assert license_.read().startswith(b"Copyright 2009 The Go Authors.")
+    folders = [name for name, info in infos.items() if info.isdir()]
+    assert folders == ["go", "go/bin", "go/pkg", "go/pkg/tool", "go/pkg/tool/linux_amd64", "go/src"]
+    assert {infos[name].mode for name in folders} == {0o755}
+    assert all(name.startswith("go") for name in infos)
     assert {(info.uid, info.gid, info.uname, info.gname) for info in infos.values()} == {(0, 0, "", "")}
     assert {int(info.mtime) for info in infos.values()} == {1792448436}
     assert (infos["go/src/a.go"].mode, infos["go/bin/go"].mode) == (0o644, 0o755)
@@ -99,3 +115,10 @@ def test_a_zip_of_the_same_tree_has_the_same_bytes(named: GoTree, tmp_path: Path
 def test_a_tree_without_a_time_gets_the_earliest_that_a_zip_can_tell(tmp_path: Path) -> None:
     (tmp_path / "VERSION").write_text("devel go1.28\n")
     assert pack.released(tmp_path).year == 1980
+
+
+def test_a_trees_own_license_stays(named: GoTree, tmp_path: Path) -> None:
+    (named.root / "LICENSE").write_text("another")
+    tree_ = GoTree(root=named.root, version=named.version, digest="d", manifest=tree.scan(named.root))
+    found = {one.name: one.path for one in pack.members(tree_, LINUX, built(tmp_path, LINUX))}
+    assert found["go/LICENSE"].read_text() == "another"
