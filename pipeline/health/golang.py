@@ -29,12 +29,16 @@ def go(host: Host) -> list[Finding]:
         fix = "a GOROOT that points elsewhere does this: unset GOROOT, and try go version"
         return [Finding(check="go", severity="warn", found=f"{where} does not run", fix=fix)]
     found = Finding(check="go", severity="ok", found=f"{values.get('GOVERSION', '?')} at {where}")
-    return [found, *_goroot(host, _own_root(where)), *_settings(values)]
+    return [found, *_goroot(host, _own_root(host, where)), *_settings(values, host.variables)]
 
 
-def _own_root(where: str) -> str:
-    """The GOROOT that the go command itself lies in."""
-    return str(Path(where).resolve().parent.parent)
+def _own_root(host: Host, where: str) -> str:
+    """The GOROOT that the go command has by itself, which may be a wrapper's; where it does not say, the one
+    that it lies in."""
+    alone = {name: value for name, value in host.variables.items() if name != "GOROOT"}
+    result = host.ask([where, "env", "GOROOT"], env=alone, seconds=20)
+    said = result.stdout.strip() if result is not None and result.ok else ""
+    return said if Path(said).is_absolute() else str(Path(where).resolve().parent.parent)
 
 
 def _goroot(host: Host, own: str) -> list[Finding]:
@@ -51,7 +55,7 @@ def _goroot(host: Host, own: str) -> list[Finding]:
     return [Finding(check="GOROOT", severity="warn", found=found, fix=fix)]
 
 
-def _settings(values: Mapping[str, str]) -> list[Finding]:
+def _settings(values: Mapping[str, str], variables: Mapping[str, str]) -> list[Finding]:
     found = []
     if values.get("GOPATH") and values["GOPATH"] == values.get("GOROOT"):
         found.append(("GOPATH", f"GOPATH is GOROOT ({values['GOPATH']})", "go env -u GOPATH"))
@@ -63,18 +67,23 @@ def _settings(values: Mapping[str, str]) -> list[Finding]:
     if toolchain.startswith("go1"):
         what = f"GOTOOLCHAIN={toolchain}: every go command runs that release, also a patched one's"
         found.append(("GOTOOLCHAIN", what, "go env -u GOTOOLCHAIN"))
-    elif toolchain in {"auto", "path"}:
+    elif toolchain.endswith(("auto", "path")) and (toolchain != "auto" or "GOTOOLCHAIN" in variables):
+        # Plain auto is Go's default, and no trap that anybody set.
         what = f"GOTOOLCHAIN={toolchain}: a go.mod that asks for a newer Go makes a patched one step aside"
         found.append(("GOTOOLCHAIN", what, "GOTOOLCHAIN=local while you use a patched toolchain"))
     if values.get("GOPROXY") == "off":
         found.append(("GOPROXY", "GOPROXY=off: no module can be downloaded", "go env -u GOPROXY"))
-    return [Finding(check=key, severity="warn", found=what, fix=fix) for key, what, fix in found]
+    return [
+        # go env -u forgets what go env -w wrote; a variable of the environment stands above both.
+        Finding(check=key, severity="warn", found=what, fix=f"unset {key}" if key in variables else fix)
+        for key, what, fix in found
+    ]
 
 
 def owner(host: Host) -> list[Finding]:
     """A Go that a package manager owns must not be replaced by hand."""
     where = host.which("go")
-    root = _own_root(where) if where else ""
+    root = _own_root(host, where) if where else ""
     for mark, name, how in (
         ("/Cellar/", "Homebrew", "brew upgrade"),
         ("/usr/lib/go", "the distribution", "an upgrade"),

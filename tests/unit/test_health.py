@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -114,7 +115,8 @@ def test_no_go_is_no_problem() -> None:
     ("values", "traps"),
     [
         ({}, []),
-        ({"GOTOOLCHAIN": "auto"}, ["GOTOOLCHAIN"]),
+        ({"GOTOOLCHAIN": "auto"}, []),
+        ({"GOTOOLCHAIN": "local+auto"}, ["GOTOOLCHAIN"]),
         ({"GOTOOLCHAIN": "go1.26.0"}, ["GOTOOLCHAIN"]),
         ({"GOTOOLCHAIN": "path"}, ["GOTOOLCHAIN"]),
         ({"GOFLAGS": "-mod=mod"}, ["GOFLAGS"]),
@@ -130,6 +132,40 @@ def test_settings_that_surprise(values: dict[str, str], traps: list[str]) -> Non
     found = golang.go(host(go_says(**values), go="/opt/go/bin/go"))
     assert shown(found) == [("go", "ok"), *((trap, "warn") for trap in traps)]
     assert all(one.fix for one in found[1:])
+
+
+def test_what_the_environment_sets_is_mended_there() -> None:
+    """``go env -u`` does nothing to it. An ``auto`` that somebody set is one that they rely on."""
+    set_ = {"GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "auto"}
+    found = golang.go(host(go_says(**set_), variables=set_, go="/opt/go/bin/go"))
+    assert {one.check: one.fix for one in found[1:]} == {name: f"unset {name}" for name in set_}
+    found = golang.go(host(go_says(GOFLAGS="-mod=mod"), go="/opt/go/bin/go"))
+    assert found[1].fix == "go env -u GOFLAGS"
+
+
+def test_a_wrappers_goroot_is_the_one_that_it_says(tmp_path: Path) -> None:
+    (tmp_path / "sdk/src/runtime").mkdir(parents=True)
+
+    def ask(argv: Sequence[str], **more: Any) -> proc.Result | None:
+        assert argv[1:] != ["env", "GOROOT"] or "GOROOT" not in more["env"]
+        said = str(tmp_path / "sdk") if argv[1:] == ["env", "GOROOT"] else "{}"
+        return host({"go": (0, said)}).ask(argv)
+
+    machine = dataclasses.replace(
+        host(variables={"GOROOT": str(tmp_path / "sdk")}, go=str(tmp_path / "bin/go")), ask=ask
+    )
+    assert not [one for one in golang.go(machine) if one.check == "GOROOT"]
+
+
+def test_no_index_is_no_error_where_a_release_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOPATCH_CACHE", str(tmp_path))
+    assert needs.pip(host())[0].severity == "error"
+    release = tmp_path / "v1/releases/one/tree"
+    release.mkdir(parents=True)
+    (release / "VERSION").write_text("go1.27.3\n")
+    assert needs.pip(host())[0].severity == "warn"
 
 
 def test_a_go_that_does_not_run_is_said(tmp_path: Path) -> None:
