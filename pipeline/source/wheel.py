@@ -140,6 +140,11 @@ def _pins() -> dict[str, str]:
     return pins
 
 
+def known() -> tuple[str, ...]:
+    """The releases that can be told without asking anybody: those this project has been tested with."""
+    return tuple(name.split("-")[1] for name in _pins())
+
+
 def pip_env() -> dict[str, str]:
     """The scrubbed environment plus the user's own index settings."""
     own = {
