@@ -219,7 +219,7 @@ def test_an_interrupt_keeps_what_came(server: GoServer, store: Store, shell: pro
     server.scripts[f"/dl/{NAME}"] = [go.cut(200), go.status(429, Retry_After="60")]
     threading.Timer(0.3, proc.interrupt_all).start()
     source = release(server)
-    source.patience = Patience(longest_pause=60)
+    source.patience = Patience(pause=0.01, longest_pause=60)
     with pytest.raises(InterruptedRunError):
         source.fetch(store, shell)
     assert [name.endswith(f"{NAME}.part") for name in kept(store)] == [True]
