@@ -234,13 +234,23 @@ def test_an_interrupt_while_unpacking_costs_no_second_download(
     def interrupt(*_: object) -> tree.Manifest:
         raise KeyboardInterrupt
 
+    mirrors = (f"{server.url}/none", f"{server.url}/dl")
     with monkeypatch.context() as patch:
         patch.setattr(extract_room, "extract", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            release(server).fetch(store, shell)
+            release(server, mirrors=mirrors).fetch(store, shell)
     assert list((store.area / "releases").iterdir()) == []
-    release(server).fetch(store, shell)
+    found, _ = release(server, mirrors=mirrors).fetch(store, shell)
     assert [path for path, _ in server.hits].count(f"/dl/{NAME}") == 1
+    assert found.origin.endswith(f" from {server.url}/dl/{NAME}")  # the first mirror never gave it
+    assert list((store.area / "partial").iterdir()) == []
+
+
+def test_a_mirror_that_is_busy_for_an_hour(server: GoServer, store: Store, shell: proc.Shell) -> None:
+    server.scripts[f"/busy/{NAME}"] = [go.status(429, Retry_After=3600)]
+    found, _ = release(server, mirrors=(f"{server.url}/busy", f"{server.url}/dl")).fetch(store, shell)
+    assert f"from {server.url}/dl/{NAME}; not from {server.url}/busy: " in found.origin
+    assert [path for path, _ in server.hits].count(f"/busy/{NAME}") == 1
 
 
 HOSTILE = [
