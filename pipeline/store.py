@@ -165,6 +165,16 @@ class Store:
             raise
         return Entry(kind=kind, key=key, path=final, meta=meta, seconds=seconds, reused=False)
 
+    def discard(self, kind: str, key: str) -> None:
+        """Remove an entry that turned out to be wrong; the next ``fill`` builds it again."""
+        path = self.area / kind / key
+        with self.lock(f"{kind}-{key}", f"{kind} {key[:12]}"):
+            if path.exists():
+                # Renamed first: a removal that is killed half-way must not leave an entry that looks whole.
+                doomed = path.with_name(f".tmp-{key}-{uuid.uuid4().hex[:8]}")
+                path.rename(doomed)
+                remove_tree(doomed)
+
     @contextlib.contextmanager
     def lock(self, name: str, what: str) -> Iterator[None]:
         """Hold the named lock across processes; says so when it has to wait. The system frees it

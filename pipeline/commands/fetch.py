@@ -56,6 +56,7 @@ def _choose(base: str, source: str, settings: Settings, console: Console) -> Sou
         raise UsageError(f"no source {source[:100]!r}", meaning=suggest(source, SOURCES))
     version = source_room.release(base)
     if source == "git" and version:
+        source_room.choose(base)  # which refuses what is no release
         base = f"git:refs/tags/go{version}"
     elif (source == "git" and source_room.git_ref(base) is None) or (
         source != "git" and source and not version

@@ -78,7 +78,7 @@ def run_cell(context: Context, sides: Sides, *, again: bool = False) -> None:
 
 
 def fetch(context: Context) -> GoTree:
-    """The baseline's tree, and the toolchain record of the release as it is."""
+    """The baseline's tree, and the toolchain record of it as it is."""
     with context.stage("fetch"):
         tree = baseline.fetch(context.place, context.plan.base, context.plan.sources)
         earlier = [record for record in context.ledger.records if isinstance(record, SourceFetched)]
@@ -94,7 +94,7 @@ def fetch(context: Context) -> GoTree:
                 role="base",
                 version=tree.version,
                 digest=build.tools_digest(tree.root, context.plan.host),
-                proof=f"the release as published: {tree.proof}{_rebuilt(context, tree)}",
+                proof=f"{tree.proof}{_rebuilt(context, tree)}",
                 path=str(tree.root),
                 recipe="release",
             )

@@ -8,7 +8,6 @@ again.
 from __future__ import annotations
 
 import json
-import math
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -100,8 +99,7 @@ class Api:
         seconds = max(error.wait or 0.0, min(self._patience.pause * 2 ** (tries - 1), 60.0))
         left = self._end - time.monotonic()
         if tries >= self._patience.tries or seconds > min(left, self._patience.longest_pause):
-            minutes = math.ceil(seconds / 60)
-            later = f"; it takes more in about {minutes} minute{'s' * (minutes > 1)}" if error.wait else ""
+            later = f"; it takes more in {answers.about(seconds)}" if error.wait else ""
             raise HostError(
                 f"{what}: {error}",
                 meaning=f"given up after {tries} {'try' if tries == 1 else 'tries'}{later}",

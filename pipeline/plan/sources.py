@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
+from pipeline.errors import UsageError
 from pipeline.plan.conditions import STRICT
 from pipeline.source import base as source_room
 from pipeline.source import settings as source_settings
@@ -58,6 +59,8 @@ def _is_word(value: str) -> bool:
 
 def _bootstrap(value: str) -> str:
     if _is_word(value):
+        if value != source_settings.MACHINE:
+            _check_release(value)
         return value
     try:
         if address.is_local(address.check_address(value)):
@@ -67,6 +70,13 @@ def _bootstrap(value: str) -> str:
     raise ValueError(
         "should be a release such as 1.26.6, machine, or a path that starts with /, ./, ../ or ~/"
     )
+
+
+def _check_release(value: str) -> None:
+    try:
+        source_room.choose(value)
+    except UsageError as error:
+        raise ValueError(error.what) from error
 
 
 class ReviewEntry(BaseModel):

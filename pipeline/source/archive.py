@@ -67,7 +67,8 @@ class ArchiveRelease:
             digest=str(meta["digest"]),
             manifest=tree.load(entry.path / "manifest.json"),
             origin="; ".join([where, *meta["refused"]]),
-            proof=f"the archive's sha256 is that of the index {shown(self.settings.index)}",
+            proof="the release as published: the archive's sha256 is that of the index "
+            + shown(self.settings.index),
         ), entry.reused
 
     def _inputs(self, platform: Platform) -> dict[str, str]:
@@ -78,13 +79,13 @@ class ArchiveRelease:
         # Outside the entry, which an interrupt removes: what has arrived is worth keeping.
         path = store.shared("partial") / f"{listed.sha256}-{listed.name}"
         with store.lock(f"partial-{listed.sha256}", listed.name):
-            address, refused = self._download(listed, path)
+            source, refused = self._download(listed, path)
             try:
                 manifest, version = self._unpack(path, folder / "tree")
             except HostError:
-                path.unlink()
+                _forget(path)
                 raise
-            path.unlink()
+            _forget(path)
         tree.save(manifest, folder / "manifest.json")
         return {
             "version": version,
@@ -92,14 +93,16 @@ class ArchiveRelease:
             "files": len(manifest),
             "file": listed.name,
             "sha256": listed.sha256,
-            "from": shown(address),
+            "from": source,
             "refused": refused,
         }
 
     def _download(self, listed: _Listed, path: Path) -> tuple[str, list[str]]:
-        """Have the archive at ``path``; the address it is from, and why it is not from those before it."""
+        """Have the archive at ``path``; the address that gave it, or the last piece of it, and why it is not
+        from those before it."""
+        noted = _noted(path)
         if path.is_file() and file_sha256(path) == listed.sha256:  # an interrupt came before it was unpacked
-            return join(self.settings.mirrors[0], listed.name), []
+            return noted.read_text(encoding="utf-8") if noted.is_file() else "an earlier run", []
         refused: list[str] = []
         for mirror in self.settings.mirrors:
             address = join(mirror, listed.name)
@@ -110,7 +113,8 @@ class ArchiveRelease:
                     raise
                 refused.append(f"not from {shown(mirror)}: {error.what}")
             else:
-                return address, refused
+                noted.write_text(shown(address), encoding="utf-8")
+                return shown(address), refused
         raise HostError(
             f"Go {self.version} could not be fetched from any of {len(self.settings.mirrors)} mirrors",
             meaning="\n  ".join(refused),
@@ -169,6 +173,16 @@ class ArchiveRelease:
                 hint="nothing was kept; check `sources:` in matrix.yml",
             )
         return manifest, version
+
+
+def _noted(archive: Path) -> Path:
+    """Where the address is noted that a downloaded archive is from: it may be unpacked by a later run."""
+    return archive.with_name(f"{archive.name}.from")
+
+
+def _forget(archive: Path) -> None:
+    archive.unlink()
+    _noted(archive).unlink(missing_ok=True)
 
 
 def offered(settings: Settings, path: Path, patience: Patience | None = None) -> list[str]:

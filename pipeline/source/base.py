@@ -10,6 +10,7 @@ from typing import Protocol
 
 from pipeline.errors import HostError, PipelineError, UsageError
 from pipeline.proc import Shell
+from pipeline.source import releases, wheel
 from pipeline.source.archive import ArchiveRelease
 from pipeline.source.gitrepo import TIP, GitTree
 from pipeline.source.local import LocalTree
@@ -92,13 +93,15 @@ def choose(
     base: str, settings: Settings | None = None, note: Callable[[str], None] = lambda _: None
 ) -> Source:
     """``tip``, ``git:REF`` and a commit's 40 digits come from git; anything else with a path separator, or
-    an existing folder, is a tree; a release number is fetched from the first source that can."""
+    an existing folder, is a tree; a release number is fetched from the first source that can. UsageError
+    for 1.27 alone: it is a minor release of Go, whose first release is 1.27.0."""
     settings = settings or Settings()
     if (ref := git_ref(base)) is not None:
         return GitTree(ref, settings)
     if is_path(base):
         return LocalTree(Path(base))
     if version := release(base):
+        releases.check(version, wheel.known())
         sources: dict[str, Source] = {}
         for name in settings.order:
             sources[name] = WheelRelease(version) if name == "wheel" else ArchiveRelease(version, settings)

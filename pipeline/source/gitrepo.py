@@ -48,7 +48,7 @@ _NO_REPOSITORY = re.compile(
 _FORBIDDEN = re.compile(r"could not read Username|Authentication failed|terminal prompts|error: 40[13]")
 _UNREACHABLE = re.compile(
     r"resolve (host|proxy)|connect to|timed out|too slow|early EOF|RPC failed|reset by peer|hung up"
-    r"|error: 5\d\d|error: 429|SSL|certificate|unable to access",
+    r"|error: 5\d\d|SSL|certificate|unable to access",
     re.IGNORECASE,
 )
 
@@ -201,6 +201,12 @@ class _Bare:
             )
         if _FORBIDDEN.search(result.tail):
             return HostError(f"{where} wants credentials", hint=f"check `sources:` in matrix.yml; {log}")
+        if "error: 429" in result.tail:
+            return HostError(
+                f"{where} asks to come again later (429)",
+                meaning="too much was asked of it",
+                hint=f"run again in some minutes, or give --base a local Go tree; {log}",
+            )
         if found := list(_UNREACHABLE.finditer(result.tail)):
             return HostError(
                 f"{where} cannot be reached by git ({found[-1].group(0)})",

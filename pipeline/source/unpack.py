@@ -84,7 +84,7 @@ def unpack(wheel: Path, sha256: str, folder: Path) -> Mapping[str, Any]:
     if hashlib.sha256(data).hexdigest() != sha256:
         raise HostError(
             f"{wheel} changed since it was downloaded",
-            hint="remove it with ./inv clean --all and run again",
+            hint="nothing was kept; run again",
         )
     try:
         manifest = _write_tree(wheel.name, data, folder / "tree")
@@ -92,7 +92,10 @@ def unpack(wheel: Path, sha256: str, folder: Path) -> Mapping[str, Any]:
         raise HostError(f"{wheel.name} is damaged: {error}", hint="nothing was kept; run again") from error
     version = read_version(folder / "tree")
     if not version or "src/runtime/proc.go" not in manifest:
-        raise HostError(f"{wheel.name} holds no Go release (no VERSION or no src/runtime)")
+        raise HostError(
+            f"{wheel.name} holds no Go release (no VERSION or no src/runtime)",
+            hint="nothing was kept; check the index that pip uses",
+        )
     tree.save(manifest, folder / "manifest.json")
     return {"version": version, "digest": tree.digest(manifest), "files": len(manifest)}
 

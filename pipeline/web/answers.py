@@ -20,6 +20,7 @@ from pipeline.web.address import shown
 CHECK = "check the network and `sources:` in matrix.yml"
 LATER = {408, 425, 429, 500, 502, 503, 504}
 MISSING = {404, 410}
+_UNITS = ((86400, "day"), (3600, "hour"))
 _REFUSED = {401, 403, 407, 451}
 
 
@@ -126,8 +127,9 @@ def _web_page(wanted: Wanted) -> NoReturn:
 
 
 def check_status(wanted: Wanted, code: int, headers: Mapping[str, str], longest_pause: float) -> None:
-    """Refuse what is no body of a file. A server that wants a pause longer than ``longest_pause`` seconds
-    because too much was asked of it is not waited for."""
+    """Refuse what is no body of a file: LaterError, with the pause that the server asks for, where another
+    try may mend it; who catches it gives up when the pause is longer than ``longest_pause`` seconds, as
+    ``check_rate`` does."""
     later = headers.get("Retry-After", "")
     check_rate(wanted, code, headers, longest_pause)
     if code in MISSING:
@@ -159,7 +161,7 @@ def check_rate(wanted: Wanted, code: int, headers: Mapping[str, str], longest_pa
         raise LaterError(f"it asks to come again later ({code})", wait)
     raise HostError(
         f"{wanted.place} gives no {wanted.what}: its limit of requests is used up ({code})",
-        meaning=f"it takes more in about {math.ceil(wait / 60)} minutes",
+        meaning=f"it takes more in {about(wait)}",
         hint=wanted.words.busy,
     )
 
@@ -173,6 +175,13 @@ def retry_after(text: str) -> float | None:
         return max((when - dt.datetime.now(dt.UTC)).total_seconds(), 0.0)
     except (ValueError, TypeError):
         return None
+
+
+def about(seconds: float) -> str:
+    """How long it is until a server takes more, in the unit that people would use."""
+    size, unit = next((one for one in _UNITS if seconds > 2 * one[0]), (60, "minute"))
+    count = math.ceil(seconds / size)
+    return f"about {count} {unit}{'s' * (count > 1)}"
 
 
 @contextlib.contextmanager

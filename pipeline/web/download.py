@@ -103,6 +103,7 @@ class _Transfer:
                     return self._try(session)
                 except LaterError as error:
                     last = error
+                    self._heed(error)
                 except PipelineError as error:
                     if not isinstance(error, InterruptedRunError):
                         self.drop()
@@ -113,6 +114,16 @@ class _Transfer:
             "the network or the other side is down, or too slow",
             hint=self.wanted.words.again,
         )
+
+    def _heed(self, error: LaterError) -> None:
+        """HostError where the server asks for a pause that is not waited for; what has arrived stays."""
+        asked = error.wait
+        if asked and asked > min(self.patience.longest_pause, self._end - time.monotonic()):
+            raise HostError(
+                f"{self.wanted.what} could not be fetched from {self.wanted.place}: {error}",
+                meaning=f"it takes more in {answers.about(asked)}, which is not waited for",
+                hint=self.wanted.words.again,
+            ) from error
 
     def _pause(self, asked: float | None, tries: int) -> None:
         seconds = self.patience.pause * 2 ** (tries - 1) if asked is None else asked

@@ -236,6 +236,14 @@ def test_a_limit_that_lasts_longer_than_the_budget_is_said(
     assert len(server.requests) == 1
 
 
+def test_a_server_that_is_down_for_an_hour_is_not_waited_for(server: GitHubServer, api: Api) -> None:
+    server.behaviours[LIST] = [go.status(503, Retry_After=5400)]
+    with pytest.raises(HostError, match=r"the server failed \(503\)") as caught:
+        say(api, "text")
+    assert caught.value.meaning == "given up after 1 try; it takes more in about 90 minutes"
+    assert len(server.requests) == 1
+
+
 def test_the_budget_is_one_for_all_requests(server: GitHubServer, notes: list[str]) -> None:
     brief = Patience(connect=2, read=1, total=3.5, tries=9, pause=0.01, longest_pause=4)
     short = Api(server.url, TOKEN, notes.append, brief)

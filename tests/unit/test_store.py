@@ -81,6 +81,31 @@ def test_text_with_the_same_letters_in_other_encodings_differs() -> None:
     assert room.digest("\u00e4") != room.digest("a\u0308")
 
 
+def test_what_is_discarded_is_built_again(cache: Store) -> None:
+    wrong = cache.fill("things", INPUTS, builder("wrong"))
+    other = cache.fill("things", {"n": 1}, builder("other"))
+    cache.discard("things", wrong.key)
+    assert cache.find("things", INPUTS) is None
+    assert [path.name for path in (cache.area / "things").iterdir()] == [other.key]
+    cache.discard("things", wrong.key)
+    assert cache.fill("things", INPUTS, builder("right")).meta == {"text": "right"}
+
+
+def test_a_discarding_that_dies_leaves_no_entry_that_looks_whole(
+    cache: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    wrong = cache.fill("things", INPUTS, builder("wrong"))
+    with monkeypatch.context() as patch:
+        patch.setattr(room, "remove_tree", dies)
+        with pytest.raises(KeyboardInterrupt):
+            cache.discard("things", wrong.key)
+    assert cache.fill("things", INPUTS, builder("right")).meta == {"text": "right"}
+    assert [path.name for path in (cache.area / "things").iterdir()] == [wrong.key]
+
+
 @pytest.mark.parametrize("error", [RuntimeError("no"), KeyboardInterrupt(), HostError("full")])
 def test_a_builder_that_raises_leaves_nothing(cache: Store, error: BaseException) -> None:
     def fail(folder: Path) -> Mapping[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import requests
 
 from pipeline import proc
 from pipeline.errors import HostError, InterruptedRunError, PipelineError, UsageError
-from pipeline.web import answers, download
+from pipeline.web import answers, download, sending
 from pipeline.web.address import check_address, resolve, shown
 from pipeline.web.answers import Patience, Wanted
 from tests.unit import goserver as go
@@ -198,14 +199,35 @@ def test_come_again_later(server: GoServer, tmp_path: Path) -> None:
     assert 1 <= time.monotonic() - started < 4
 
 
-def test_come_again_next_year_is_capped(server: GoServer, tmp_path: Path) -> None:
-    server.scripts[PATH] = [
-        go.status(429, Retry_After="99999999999999999999"),
-        go.status(503, Retry_After="Fri, 31 Dec 2100 23:59:59 GMT"),
-    ]
-    started = time.monotonic()
+@pytest.mark.parametrize("code", [429, 503])
+@pytest.mark.parametrize(
+    ("later", "said"),
+    [
+        ("3600", "it takes more in about 60 minutes"),
+        ("99999999999999999999", r"it takes more in about \d+ days"),
+        ("Fri, 31 Dec 2100 23:59:59 GMT", r"it takes more in about \d+ days"),
+    ],
+)
+def test_come_again_in_an_hour_is_not_waited_for(
+    server: GoServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, later: str, said: str
+) -> None:
+    paused: list[float] = []
+    monkeypatch.setattr(sending, "pause", paused.append)
+    server.scripts[PATH] = [go.cut(30_000), go.status(code, Retry_After=later)]
+    patience = Patience(connect=2, read=0.3, pause=0.01)
+    error = refused(server, tmp_path, rf"could not be fetched.* \({code}\)", patience=patience)
+    assert re.match(said, error.meaning)
+    assert "what has arrived is kept" in error.hint
+    assert paused == [0.01]  # after the cut
     assert get(server, tmp_path).read_bytes() == BODY
-    assert 2 * QUICK.longest_pause <= time.monotonic() - started < 4
+    assert ranges(server) == [None, "bytes=30000-", "bytes=30000-"]
+
+
+def test_come_again_later_than_the_whole_time(server: GoServer, tmp_path: Path) -> None:
+    server.scripts[PATH] = [go.status(429, Retry_After="50")]
+    patience = Patience(read=0.3, total=20, longest_pause=60)
+    assert "in about 1 minute," in refused(server, tmp_path, "429", patience=patience).meaning
+    assert len(server.hits) == 1
 
 
 def test_always_busy(server: GoServer, tmp_path: Path) -> None:
@@ -328,7 +350,7 @@ def test_certificates_are_checked(
 
 def test_an_interrupt_ends_it_and_keeps_what_came(server: GoServer, tmp_path: Path) -> None:
     server.scripts[PATH] = [go.cut(30_000), go.status(429, Retry_After="60")]
-    patience = Patience(read=5, longest_pause=60)
+    patience = Patience(read=5, pause=0.01, longest_pause=60)
     threading.Timer(0.5, proc.interrupt_all).start()
     started = time.monotonic()
     with pytest.raises(InterruptedRunError):
@@ -426,3 +448,17 @@ def test_what_messages_show_of_an_address() -> None:
 @pytest.mark.parametrize(("text", "seconds"), [("", None), ("soon", None), ("7", 7.0), ("-1", None)])
 def test_retry_after(text: str, seconds: float | None) -> None:
     assert answers.retry_after(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.2, "about 1 minute"),
+        (61, "about 2 minutes"),
+        (7200, "about 120 minutes"),
+        (7201, "about 3 hours"),
+        (172801, "about 3 days"),
+    ],
+)
+def test_when_a_server_takes_more(seconds: float, said: str) -> None:
+    assert answers.about(seconds) == said
