@@ -80,6 +80,7 @@ def plan(request: Request, ground: Ground) -> Installed:
     """What ``install`` would do; refuses what it would refuse, and changes nothing."""
     checked = candidates.check(candidates.from_run(request.run), ground.host)
     beside = place(request, checked.candidate, ground)
+    recovery.refuse_stuck(beside)
     if book.read(beside).pending:
         raise HostError(
             f"an earlier install or rollback at {beside.goroot} was cut short",
@@ -124,6 +125,7 @@ def _claimed(
     with room.hold(beside):
         if said := recovery.recover(beside):
             ground.note(said)
+        recovery.refuse_stuck(beside)
         yield
 
 
@@ -150,6 +152,7 @@ def _job(request: Request, checked: Checked, beside: Beside, ground: Ground, wor
         ),
         expected=Expected(version=found.version, digest=found.digest, host=ground.host),
         old=old,
+        empty=None if old else recovery.folder_at(goroot),
         work=work,
         watch=ground.watch,
     )
@@ -225,6 +228,7 @@ def roll_back(goroot: str, ground: Ground) -> RolledBack:
     with verify.scratch(ground.store) as work, room.hold(beside):
         if said := recovery.recover(beside):
             ground.note(said)
+        recovery.refuse_stuck(beside)
         back = rollback.prepare(beside, work, ground.watch)
         rollback.run(back)
         path = str(beside.goroot)
@@ -242,7 +246,7 @@ def roll_back(goroot: str, ground: Ground) -> RolledBack:
 
 def _only(ground: Ground) -> Beside:
     known = [Beside(goroot=Path(one.path)) for one in registry.read(ground.root)]
-    found = [beside for beside in known if book.read(beside).done]
+    found = [beside for beside in known if book.read(beside).done] or list(filter(recovery.stuck, known))
     if not found:
         raise NothingToDoError(
             "there is nothing to roll back: no install that is known here replaced a tree",

@@ -1,0 +1,159 @@
+"""What an install finds in its way, and that it says no more than is true."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline import proc, tree
+from pipeline.commands import toolchain as command
+from pipeline.errors import ExitCode, HostError, NothingToDoError, PipelineError
+from pipeline.install import beside as room
+from pipeline.install import install, journal, listing, replace
+from pipeline.install.install import Request
+from tests.unit.goroots import HOST, World, a_world, make_tree
+
+posix = pytest.mark.skipif(not proc.POSIX, reason="POSIX modes and owners")
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    return a_world(tmp_path, monkeypatch)
+
+
+def _taken_before(world: World, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """Somebody puts a tree at GOROOT right before ``step``."""
+
+    def watch(told: str) -> None:
+        if told == step:
+            make_tree(world.old, "theirs")
+
+    monkeypatch.setattr(world, "ground", world.watched(watch))
+
+
+def _stuck(world: World, monkeypatch: pytest.MonkeyPatch) -> tuple[HostError, Path]:
+    with monkeypatch.context() as patch:
+        _taken_before(world, patch, "put the new one in its place")
+        with pytest.raises(HostError, match="the install failed") as raised:
+            world.install()
+    (backup,) = world.opt.glob("go.gopatch-backup-*")
+    assert tree.scan(backup) == world.before
+    return raised.value, backup
+
+
+def test_a_tree_put_there_meanwhile_is_said_and_the_old_one_stays_in_sight(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error, backup = _stuck(world, monkeypatch)
+    assert "as it was before" not in str(error) + error.meaning
+    assert f"what was there before is {backup}" in error.meaning
+    assert str(backup) in error.hint
+    monkeypatch.setenv("GOPATCH_TOOLCHAINS", str(world.ground.root))
+    for _ in range(2):  # for as long as it is so
+        assert command.show(as_json=True) == ExitCode.PASS
+        (row,) = json.loads(capsys.readouterr().out)
+        assert (row["path"], row["state"], row["backups"]) == (str(world.old), "unfinished", [str(backup)])
+        assert command.show(as_json=False) == ExitCode.PASS
+        shown = capsys.readouterr()
+        assert f"backup: {backup}" in shown.out
+        assert f"what was there before is {backup}" in shown.err
+    assert journal.read(world.beside).pending
+
+
+@pytest.mark.parametrize("action", ["rollback", "rollback of that one", "install", "dry run"])
+def test_nothing_goes_on_over_a_backup_that_could_be_lost(
+    world: World, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    _, backup = _stuck(world, monkeypatch)
+    act: dict[str, Callable[[], object]] = {
+        "rollback": lambda: install.roll_back("", world.ground),
+        "rollback of that one": lambda: install.roll_back(str(world.old), world.ground),
+        "install": world.install,
+        "dry run": lambda: install.plan(world.request, world.ground),
+    }
+    with pytest.raises(HostError, match="cannot be undone") as raised:
+        act[action]()
+    assert str(backup) in raised.value.what
+    assert (world.old / "bin/go").read_text() == "theirs"
+    assert tree.scan(backup) == world.before
+
+
+def test_moving_theirs_away_brings_the_old_one_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    _stuck(world, monkeypatch)
+    world.old.rename(world.home / "theirs")
+    install.mend(world.ground)
+    world.assert_as_before()
+    assert listing.rows(world.ground.root, HOST) == []
+
+
+def test_moving_the_backup_elsewhere_ends_it_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, backup = _stuck(world, monkeypatch)
+    backup.rename(world.home / "kept")
+    install.mend(world.ground)
+    assert not world.beside.journal.exists()
+    with pytest.raises(NothingToDoError):
+        install.roll_back("", world.ground)
+    assert (world.old / "bin/go").read_text() == "theirs"
+
+
+def test_a_rollback_loses_sight_of_neither_tree(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = world.install()
+    patched = tree.scan(world.old)
+    with monkeypatch.context() as patch:
+        _taken_before(world, patch, "put the old one in its place")
+        with pytest.raises(HostError, match="the rollback failed") as raised:
+            install.roll_back("", world.ground)
+    (aside,) = world.opt.glob("go.gopatch-aside-*")
+    assert f"what was there before is {aside}" in raised.value.meaning
+    (row,) = listing.rows(world.ground.root, HOST)
+    assert (row.state, row.backups) == ("unfinished", (str(aside), str(done.backup)))
+    with pytest.raises(HostError, match="cannot be undone"):
+        install.roll_back("", world.ground)
+    world.old.rename(world.home / "theirs")
+    install.mend(world.ground)
+    assert tree.scan(world.old) == patched
+    install.roll_back("", world.ground)
+    world.assert_as_before()
+
+
+def test_a_new_place_that_somebody_took_is_not_called_as_before(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = world.home / "side"
+    world.request = Request(run=world.run, to=str(target))
+    watch = lambda told: target.mkdir() if told == "put the new one in its place" else None  # noqa: E731
+    monkeypatch.setattr(world, "ground", world.watched(watch))
+    with pytest.raises(HostError, match="something lies there") as raised:
+        world.install()
+    assert f"{target} was put there by somebody else, nothing of the install is left" in raised.value.meaning
+    assert target.is_dir()
+
+
+@posix
+@pytest.mark.parametrize("step", ["verify the copy", "put the new one in its place", replace.LAST])
+def test_an_empty_folder_is_there_again(world: World, step: str) -> None:
+    target = world.home / "empty"
+    target.mkdir()
+    target.chmod(0o2751)
+    if os.geteuid() == 0:
+        os.chown(target, 12345, 12346)
+        target.chmod(0o2751)
+    before = target.stat()
+    world.request = Request(run=world.run, to=str(target))
+
+    def watch(told: str) -> None:
+        if told == step:
+            raise HostError("injected")
+
+    world.ground = world.watched(watch)
+    with pytest.raises(PipelineError, match="injected") as raised:
+        world.install()
+    assert f"{target} is as it was before" in raised.value.meaning
+    found = target.stat()
+    assert (found.st_mode, found.st_uid, found.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+    assert list(target.iterdir()) == []
+    assert not room.at(target).journal.exists()
