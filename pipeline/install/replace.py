@@ -10,6 +10,7 @@ is undone.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -89,6 +90,7 @@ class Step:
 def steps(job: Job) -> tuple[Step, ...]:
     """The install, from top to bottom."""
     return (
+        Step(name="see that the old one can be moved", act=lambda: _movable(job)),
         Step(name="copy the toolchain", act=lambda: _copy(job)),
         Step(name="read the copy back", act=lambda: copying.check(job.checked, job.new)),
         Step(name="verify the copy", act=lambda: verify.check(job.new, job.expected, job.work)),
@@ -137,6 +139,28 @@ def perform(
         raise told from error
 
 
+def _movable(job: Job) -> None:
+    """Rename the old tree and rename it back: before the copy, which takes long. The journal's entry is the
+    swap's, so that a kill between the two is undone alike. No other way of asking is certain: an overlay
+    lets those folders be renamed that no lower layer has."""
+    if job.backup:
+        _away(job.goroot, job.backup)
+        room.rename(job.backup, job.goroot)
+
+
+def _away(goroot: Path, backup: Path) -> None:
+    try:
+        room.rename(goroot, backup)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        raise HostError(
+            f"{goroot} cannot be renamed where it is: it lies in a lower layer of an overlay file system",
+            meaning="a container has it from its image, whose layers are only read",
+            hint=preflight.SIDE_BY_SIDE,
+        ) from error
+
+
 def _copy(job: Job) -> None:
     likeness = Likeness(root=job.goroot if job.old else None)
 
@@ -153,7 +177,7 @@ def _unused(job: Job) -> None:
 
 def _set_aside(job: Job) -> None:
     if job.backup:
-        room.rename(job.goroot, job.backup)
+        _away(job.goroot, job.backup)
     elif job.goroot.is_dir():
         job.goroot.rmdir()  # --to may name a folder that is there and empty
 

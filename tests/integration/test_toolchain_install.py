@@ -32,6 +32,7 @@ TOOL = f"{HOST_TOOLS}/fix"
 # Said after every thousand files, with how many there are in all.
 HALF = "copy the toolchain: 1000 of "
 STEPS = (
+    "see that the old one can be moved",
     "copy the toolchain",
     HALF,
     "read the copy back",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -157,3 +159,86 @@ def test_an_empty_folder_is_there_again(world: World, step: str) -> None:
     assert (found.st_mode, found.st_uid, found.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
     assert list(target.iterdir()) == []
     assert not room.at(target).journal.exists()
+
+
+# --- a tree that cannot be renamed
+
+
+def _no_rename(monkeypatch: pytest.MonkeyPatch, old: Path, code: int) -> None:
+    real = Path.rename
+
+    def rename(path: Path, target: Path) -> Path:
+        if path == old:
+            raise OSError(code, os.strerror(code), str(path))
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+
+
+@pytest.mark.parametrize(
+    ("code", "what", "hint"),
+    [
+        (errno.EXDEV, "it lies in a lower layer of an overlay file system", "install side by side"),
+        (errno.EBUSY, os.strerror(errno.EBUSY), "mend that"),
+    ],
+)
+def test_what_cannot_be_renamed_is_known_before_the_copy(
+    world: World, monkeypatch: pytest.MonkeyPatch, code: int, what: str, hint: str
+) -> None:
+    _no_rename(monkeypatch, world.old, code)
+    told: list[str] = []
+    world.ground = world.watched(told.append)
+    with pytest.raises(HostError, match="can be moved") as raised:
+        world.install()
+    assert what in raised.value.what
+    assert hint in raised.value.hint
+    assert told == ["see that the old one can be moved"]
+    world.assert_as_before()
+
+
+def test_a_layer_that_came_meanwhile_is_named_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def watch(told: str) -> None:
+        if told == "set the old one aside":
+            _no_rename(monkeypatch, world.old, errno.EXDEV)
+
+    world.ground = world.watched(watch)
+    with pytest.raises(HostError, match=r"set the old one aside.*overlay") as raised:
+        world.install()
+    assert "install side by side" in raised.value.hint
+    world.assert_as_before()
+
+
+@pytest.fixture
+def overlay(tmp_path: Path, processes: None) -> Iterator[Path]:
+    """A mounted overlay, whose lower layer is ``disk/lower``."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    # The layer that is written must not lie on an overlay itself, which /tmp of a container does.
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(disk)], check=True)
+    for name in ("lower", "upper", "work", "merged"):
+        (disk / name).mkdir()
+    make_tree(disk / "lower/go", "old")
+    layers = f"lowerdir={disk / 'lower'},upperdir={disk / 'upper'},workdir={disk / 'work'},redirect_dir=off"
+    try:
+        subprocess.run(["mount", "-t", "overlay", "-o", layers, "overlay", str(disk / "merged")], check=True)
+        yield disk / "merged"
+        subprocess.run(["umount", str(disk / "merged")], check=True)
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.rootonly
+def test_a_real_overlay(world: World, overlay: Path) -> None:
+    """What the image has cannot be swapped, what was put there since can."""
+    told: list[str] = []
+    world.ground = world.watched(told.append)
+    before = tree.scan(overlay / "go")
+    world.request = Request(run=world.run, replace=str(overlay / "go"))
+    with pytest.raises(HostError, match="lower layer of an overlay file system"):
+        world.install()
+    assert told == ["see that the old one can be moved"]
+    assert tree.scan(overlay / "go") == before
+    assert {path.name for path in overlay.iterdir()} == {"go", ".go.gopatch.lock"}
+    world.request = Request(run=world.run, replace=str(make_tree(overlay / "own", "own")))
+    assert world.install().previous == "1.27.3"
+    assert (overlay / "own/bin/go").read_text() == "patched"
