@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,8 +102,24 @@ def install(request: Request, ground: Ground) -> Installed:
         # Known before anything lies there: a killed install is found by any later command.
         registry.put(ground.root, Place(path=str(beside.goroot), replaced=replaced))
         replace.run(job)
-        registry.put(ground.root, Place(path=str(beside.goroot), replaced=replaced, identity=job.identity))
+        now = Place(path=str(beside.goroot), replaced=replaced, identity=job.identity)
+        _list(ground, beside, now, "the toolchain is installed")
         return shown
+
+
+def _list(ground: Ground, beside: Beside, place: Place | None, done: str) -> None:
+    """Write to the list what counts already: that the list cannot be written must not make it a failure."""
+    try:
+        if place:
+            registry.put(ground.root, place)
+        else:
+            registry.drop(ground.root, str(beside.goroot))
+    except HostError as error:
+        undo = f", and so does ./inv toolchain-rollback --goroot={shlex.quote(str(beside.goroot))}"
+        ground.note(
+            f"note: {done}, but {error.what}. What is in {beside.goroot} works without the list"
+            f"{undo if book.read(beside).done else ''}; for later installs: {error.hint}"
+        )
 
 
 def place(request: Request, candidate: Candidate, ground: Ground) -> Beside:
@@ -231,11 +248,11 @@ def roll_back(goroot: str, ground: Ground) -> RolledBack:
         recovery.refuse_stuck(beside)
         back = rollback.prepare(beside, work, ground.watch)
         rollback.run(back)
-        path = str(beside.goroot)
-        if left := book.read(beside).done:
-            registry.put(ground.root, Place(path=path, replaced=True, identity=left[-1].identity))
-        else:
-            registry.drop(ground.root, path)
+        left = book.read(beside).done
+        identity = left[-1].identity if left else None
+        now = Place(path=str(beside.goroot), replaced=True, identity=identity)
+        # A journal without replacements names what could not be removed, which a later command shall find.
+        _list(ground, beside, now if beside.journal.exists() else None, "the old toolchain is back")
         return RolledBack(
             goroot=beside.goroot,
             version=back.last.previous,

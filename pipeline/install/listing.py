@@ -42,7 +42,8 @@ def rows(root: Path, host: Platform) -> list[Row]:
     for place in registry.read(root):
         beside = Beside(goroot=Path(place.path))
         row = _row(place, beside, host)
-        if row is None or (row.state == "gone" and not row.backups):
+        left = (row.state != "gone" or row.backups) if row else beside.journal.exists()
+        if not left:
             registry.drop(root, place.path)
         if row:
             found.append(row)

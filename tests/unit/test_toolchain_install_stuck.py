@@ -15,7 +15,7 @@ from pipeline import proc, tree
 from pipeline.commands import toolchain as command
 from pipeline.errors import ExitCode, HostError, NothingToDoError, PipelineError
 from pipeline.install import beside as room
-from pipeline.install import install, journal, listing, replace
+from pipeline.install import install, journal, listing, recovery, registry, replace, verify
 from pipeline.install.install import Request
 from tests.unit.goroots import HOST, World, a_world, make_tree
 
@@ -242,3 +242,70 @@ def test_a_real_overlay(world: World, overlay: Path) -> None:
     world.request = Request(run=world.run, replace=str(make_tree(overlay / "own", "own")))
     assert world.install().previous == "1.27.3"
     assert (overlay / "own/bin/go").read_text() == "patched"
+
+
+# --- what counts is not called a failure
+
+
+def _unwritable_list(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the last step on the list of toolchains cannot be written."""
+    real = room.write_json
+
+    def write_json(path: Path, value: object) -> None:
+        if path.name == registry.NAME:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        real(path, value)
+
+    def watch(told: str) -> None:
+        if told == replace.LAST:
+            monkeypatch.setattr(room, "write_json", write_json)
+
+    world.ground = world.watched(watch)
+
+
+@pytest.mark.parametrize("kind", ["replace", "side by side"])
+def test_an_install_without_the_list_is_an_install(
+    world: World, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    world.request = world.request if kind == "replace" else Request(run=world.run)
+    with monkeypatch.context() as patch:
+        _unwritable_list(world, patch)
+        done = world.install()
+    assert (done.goroot / "bin/go").read_text() == "patched"
+    (note,) = world.said
+    assert "the toolchain is installed, but the list of installed toolchains" in note
+    assert "set GOPATCH_TOOLCHAINS" in note
+    assert (f"toolchain-rollback --goroot={world.old}" in note) == (kind == "replace")
+    (row,) = listing.rows(world.ground.root, HOST)
+    assert (row.path, row.state) == (str(done.goroot), "unchanged")
+
+
+def test_a_rollback_without_the_list_is_a_rollback(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.install()
+    with monkeypatch.context() as patch:
+        _unwritable_list(world, patch)
+        install.roll_back("", world.ground)
+    world.assert_as_before()
+    assert "the old toolchain is back, but the list" in world.said[0]
+    (row,) = listing.rows(world.ground.root, HOST)
+    assert (row.state, row.backups) == ("other", ())
+
+
+def test_what_cannot_be_removed_afterwards_is_left_to_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def remove_tree(path: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(verify, "remove_tree", remove_tree)
+        patch.setattr(recovery, "remove_tree", remove_tree)
+        world.install()
+        assert install.roll_back("", world.ground).version == "1.27.3"
+    assert tree.scan(world.old) == world.before
+    assert journal.read(world.beside).trash
+    assert listing.rows(world.ground.root, HOST) == []
+    install.mend(world.ground)
+    world.assert_as_before()
+    assert listing.rows(world.ground.root, HOST) == []
+    assert registry.read(world.ground.root) == ()
