@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from pipeline import tree
+from pipeline.commands import toolchain_pack
+from pipeline.errors import HostError
+from pipeline.flow.packing import Packed
 from pipeline.toolchain import pack
 from pipeline.values import GoTree, Platform
 
@@ -99,3 +102,22 @@ def test_a_zip_of_the_same_tree_has_the_same_bytes(named: GoTree, tmp_path: Path
 def test_a_tree_without_a_time_gets_the_earliest_that_a_zip_can_tell(tmp_path: Path) -> None:
     (tmp_path / "VERSION").write_text("devel go1.28\n")
     assert pack.released(tmp_path).year == 1980
+
+
+@pytest.mark.parametrize("place", ["a file", "a folder by the archive's name"])
+def test_an_archive_that_finds_no_place_any_more(tmp_path: Path, place: str) -> None:
+    """``--out`` was looked at before the build, and somebody was there since."""
+    made = tmp_path / "store/go.tar.gz"
+    made.parent.mkdir()
+    made.write_text("archive")
+    out = tmp_path / "out"
+    if place == "a file":
+        out.write_text("")
+    else:
+        (out / made.name).mkdir(parents=True)
+    found = Packed(path=made, version="1.27.3", sha256="", size=7, proof="", reused=False)
+    with pytest.raises(HostError, match="cannot be written") as raised:
+        toolchain_pack._deliver(found, out)
+    assert str(made) in raised.value.meaning
+    assert "--out" in raised.value.hint
+    assert out.is_file() or [path.name for path in out.iterdir()] == [made.name]
