@@ -54,8 +54,8 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Installed:
-    """What an install did, or would do. ``left_out`` are the names at the top of the old tree that the new
-    one does not have."""
+    """What an install did, or would do. ``left_out`` is what only the old tree has: names at its top, and
+    programs in bin and pkg/tool that are not Go's own."""
 
     goroot: Path
     identity: Identity
@@ -79,7 +79,7 @@ class RolledBack:
 
 def plan(request: Request, ground: Ground) -> Installed:
     """What ``install`` would do; refuses what it would refuse, and changes nothing."""
-    checked = candidates.check(candidates.from_run(request.run), ground.host)
+    checked = _checked(request, ground)
     beside = place(request, checked.candidate, ground)
     recovery.refuse_stuck(beside)
     if book.read(beside).pending:
@@ -93,7 +93,7 @@ def plan(request: Request, ground: Ground) -> Installed:
 
 def install(request: Request, ground: Ground) -> Installed:
     """Install, or raise and leave everything as it was."""
-    checked = candidates.check(candidates.from_run(request.run), ground.host)
+    checked = _checked(request, ground)
     beside = place(request, checked.candidate, ground)
     with verify.scratch(ground.store) as work, _claimed(request, checked, beside, ground, work):
         job = _job(request, checked, beside, ground, work)
@@ -105,6 +105,13 @@ def install(request: Request, ground: Ground) -> Installed:
         now = Place(path=str(beside.goroot), replaced=replaced, identity=job.identity)
         _list(ground, beside, now, "the toolchain is installed")
         return shown
+
+
+def _checked(request: Request, ground: Ground) -> Checked:
+    checked = candidates.check(candidates.from_run(request.run), ground.host)
+    if checked.note:
+        ground.note(checked.note)
+    return checked
 
 
 def _list(ground: Ground, beside: Beside, place: Place | None, done: str) -> None:
@@ -221,8 +228,6 @@ def _empty(folder: Path) -> bool:
 
 
 def _shown(job: Job, checked: Checked) -> Installed:
-    top = {name.split("/", 1)[0] for name in checked.manifest} | {book.MARKER}
-    old = {path.name for path in job.goroot.iterdir()} if job.old else set()
     sizes = ((checked.candidate.root / name).stat().st_size for name in checked.manifest)
     return Installed(
         goroot=job.goroot,
@@ -230,7 +235,7 @@ def _shown(job: Job, checked: Checked) -> Installed:
         verdict=checked.candidate.verdict,
         backup=job.backup,
         previous=job.old.version if job.old else "",
-        left_out=tuple(sorted(old - top)),
+        left_out=preflight.only_there(job.goroot, {*checked.manifest, book.MARKER}) if job.old else (),
         space=preflight.space(job.goroot.parent, sizes),
         steps=tuple(step.name for step in replace.steps(job)),
     )

@@ -83,7 +83,9 @@ def _ask(shell: proc.Shell, go: Go, *words: str, modules: str) -> str:
 def tool_files(root: Path, target: Platform) -> dict[str, Path]:
     """The files of bin and pkg/tool of a tree for ``target``, by their path below it."""
     folders = (root / "bin", root / "pkg/tool" / f"{target.goos}_{target.goarch}")
-    return {path.relative_to(root).as_posix(): path for folder in folders for path in folder.iterdir()}
+    paths = (path for folder in folders for path in folder.iterdir())
+    # Go puts what it builds for another platform into a folder below bin.
+    return {path.relative_to(root).as_posix(): path for path in paths if path.is_file()}
 
 
 def place(command: str, target: Platform) -> str:

@@ -40,7 +40,7 @@ from pipeline.install import (
     replace,
     verify,
 )
-from pipeline.install.install import Request
+from pipeline.install.install import Ground, Request
 from pipeline.install.journal import Pending
 from pipeline.install.recovery import There
 from tests.unit.goroots import HOST, World, a_world, make_tree
@@ -161,6 +161,22 @@ def test_a_dry_run_changes_nothing(world: World) -> None:
     assert done.previous == "1.27.3"
     assert [path.name for path in world.opt.iterdir()] == ["go"]
     assert not world.ground.root.exists()
+
+
+@pytest.mark.parametrize("ask", [install.plan, install.install])
+def test_what_only_the_old_tree_has_is_named(
+    world: World, ask: Callable[[Request, Ground], install.Installed]
+) -> None:
+    """Of programs only those that are not Go's own: releases differ in which of these they ship."""
+    tools = f"pkg/tool/{HOST.goos}_{HOST.goarch}"
+    mine = [f"bin/gopls{EXE}", "bin/plan9_arm/mine", "notes.txt", f"{tools}/mytool{EXE}"]
+    gos = [f"{tools}/pprof{EXE}", f"{tools}/objdump{EXE}", f"pkg/tool/plan9_arm/compile{EXE}"]
+    for name in ("pprof", "objdump", "compile"):
+        (world.old / "src/cmd" / name).mkdir(parents=True)
+    for name in [*mine, *gos, "src/runtime/mine.go"]:
+        (world.old / name).parent.mkdir(exist_ok=True)
+        (world.old / name).write_text("x")
+    assert ask(world.request, world.ground).left_out == tuple(sorted(mine))
 
 
 def test_the_list_forgets_what_vanished_and_bears_a_damaged_file(world: World) -> None:
@@ -517,18 +533,38 @@ def test_an_empty_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert command.rollback("") == ExitCode.USAGE
 
 
-def test_a_changed_source_in_the_store(world: World) -> None:
-    """The tools' digest does not see the library; the patched tree's file list in the store does."""
+def _kept_tree(world: World) -> Path:
+    """The store has the list of the patched tree; its folder."""
     manifest = tree.scan(world.patched)
     kept = world.home / "store/v1/trees/other"
     kept.mkdir(parents=True)
     tree.save(manifest, kept / "manifest.json")
     entry = {"kind": "toolchains", "inputs": {"tree": tree.digest(manifest)}}
     (world.patched.parent / "entry.json").write_text(json.dumps(entry))
-    install.plan(world.request, world.ground)
+    return kept
+
+
+def test_a_changed_source_in_the_store(world: World) -> None:
+    """The tools' digest does not see the library; the patched tree's file list in the store does."""
+    kept = _kept_tree(world)
+    for text in ("{", "[]", "7", "null"):  # what is damaged beside it, first or last
+        for name in ("a", "z"):
+            (kept.parent / name).mkdir(exist_ok=True)
+            (kept.parent / name / "manifest.json").write_text(text)
+        install.plan(world.request, world.ground)
+    assert world.said == []
     (world.patched / "src/runtime/proc.go").write_text("package runtime // changed\n")
     with pytest.raises(HostError, match=r"src/runtime/proc\.go changed since"):
         world.install()
+
+
+def test_sources_that_cannot_be_compared_are_said(world: World) -> None:
+    shutil.rmtree(_kept_tree(world))
+    install.plan(world.request, world.ground)
+    (note,) = world.said
+    assert f"only the tools in {world.patched} were compared" in note
+    world.install()
+    assert note in world.said[1:]
 
 
 def test_a_copy_that_went_wrong(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
