@@ -178,7 +178,7 @@ def _unused(job: Job) -> None:
 def _set_aside(job: Job) -> None:
     if job.backup:
         _away(job.goroot, job.backup)
-    elif job.goroot.is_dir():
+    elif job.empty:
         job.goroot.rmdir()  # --to may name a folder that is there and empty
 
 

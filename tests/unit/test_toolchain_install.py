@@ -321,6 +321,32 @@ def test_a_kill_anywhere_in_a_second_install(world: World, monkeypatch: pytest.M
     world.assert_as_before()
 
 
+def test_a_kill_anywhere_in_an_install_into_an_empty_folder(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One more command leaves the folder as it was, or the whole toolchain in it."""
+    faults = Faults(monkeypatch, Killed)
+    monkeypatch.setattr(replace, "_undone", lambda _beside, _action, _step, error: error)
+    ground = dataclasses.replace(world.ground, watch=faults.hit)
+    target = world.opt / "empty"
+    target.mkdir(mode=0o750)
+    request = Request(run=world.run, to=str(target))
+    for at in range(100):
+        finished = _attempt(faults, at, lambda: install.install(request, ground))
+        again = _attempt(faults, 1, lambda: install.mend(world.ground))  # killed as well, at its first step
+        install.mend(world.ground)
+        left = {path.name for path in world.opt.iterdir() if not path.name.endswith(".lock")}
+        assert left == {"go", "empty"}, f"at point {at}"
+        if finished or any(target.iterdir()):
+            assert again
+            identity = journal.identity_of(target)
+            assert identity
+            assert copying.unchanged(target, identity)
+            break
+        assert target.stat().st_mode & 0o777 == 0o750
+    assert at > 20
+
+
 def test_a_kill_while_undoing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Undoing is itself killed at every point, again and again, and still ends."""
     faults = Faults(monkeypatch, Killed)
@@ -547,10 +573,10 @@ def _kept_tree(world: World) -> Path:
 def test_a_changed_source_in_the_store(world: World) -> None:
     """The tools' digest does not see the library; the patched tree's file list in the store does."""
     kept = _kept_tree(world)
-    for text in ("{", "[]", "7", "null"):  # what is damaged beside it, first or last
-        for name in ("a", "z"):
-            (kept.parent / name).mkdir(exist_ok=True)
-            (kept.parent / name / "manifest.json").write_text(text)
+    for text in ("{", "[]", "7", "null"):  # what is damaged beside it, some of it found before it
+        for number in range(20):
+            (kept.parent / str(number)).mkdir(exist_ok=True)
+            (kept.parent / str(number) / "manifest.json").write_text(text)
         install.plan(world.request, world.ground)
     assert world.said == []
     (world.patched / "src/runtime/proc.go").write_text("package runtime // changed\n")
