@@ -351,7 +351,7 @@ def test_the_commands(place: Place, tmp_path: Path) -> None:
 
     run = f"--run={place.run}"
     planned = inv("toolchain-install", run, "--dry-run")
-    assert "1. copy the toolchain" in planned.stdout
+    assert "2. copy the toolchain" in planned.stdout
     assert not (tmp_path / "data").exists()
     side = tmp_path / "data" / f"{RELEASE}-my-series"
     assert f"export PATH={side}/bin:$PATH" in inv("toolchain-install", run).stdout
