@@ -123,6 +123,21 @@ def empty(out: str) -> Path:
     return path
 
 
+def folder(out: str) -> Path:
+    """``--out`` as the path of a folder to put files in, new or not; UsageError when it is a file, HostError
+    when it cannot be made or written to. Makes nothing: what is asked for may yet fail."""
+    path = Path(out).absolute()
+    there = next(one for one in (path, *path.parents) if os.path.lexists(one))
+    if not there.is_dir():
+        below = "" if there == path else f"; {path} cannot lie below it"
+        raise UsageError(f"--out {out}: {there} is not a folder{below}", hint="choose another with --out")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise HostError(
+            f"--out {out}: {there} cannot be written by this user", hint="choose another with --out"
+        )
+    return path
+
+
 def project_root(tasks_file: str) -> Path:
     """The folder of tasks.py: where matrix.yml and patches/ are."""
     return Path(tasks_file).resolve().parent

@@ -28,6 +28,7 @@ _STATES = {
     "files": "changed: the tools are those that were installed, other files are not",
     "other": "something else lies there now",
     "gone": "gone",
+    "unfinished": "not finished: an install or a rollback is under way there, or cannot be undone",
 }
 
 
@@ -182,9 +183,10 @@ def _rolled_back(done: RolledBack) -> str:
 
 
 def _row(row: Row) -> str:
+    what = f"  {spelled(row.version)} with {row.series}, digest {row.digest[:12]}, of run {row.run}"
     lines = [
         row.path,
-        f"  {spelled(row.version)} with {row.series}, digest {row.digest[:12]}, of run {row.run}",
+        *([what] if row.version else []),
         f"  {_STATES[row.state]}",
         *(f"  backup: {path}" for path in row.backups),
     ]

@@ -12,7 +12,7 @@ from pathlib import Path
 from pipeline import git
 from pipeline.commands import entry
 from pipeline.console import Console
-from pipeline.errors import ExitCode
+from pipeline.errors import ExitCode, HostError
 from pipeline.flow import baseline, evidence, packing, testpack
 from pipeline.flow.packing import Packed
 from pipeline.flow.workspace import open_workspace
@@ -41,6 +41,8 @@ def main(options: Options) -> ExitCode:
 
 
 def _run(options: Options, console: Console) -> ExitCode:
+    # Before the build, which takes minutes.
+    out = entry.folder(options.out or str(options.request.root / "dist"))
     plan = plan_room.make(options.request)
     for note in plan.origin.notes:
         console.note(f"note: {note}")
@@ -61,21 +63,27 @@ def _run(options: Options, console: Console) -> ExitCode:
         with console.stage(f"test binaries for {target}"):
             commit = git.describe(options.request.root)
             made.append(testpack.packed_tests(builder, patched, plan.series, target, commit))
-    out = Path(options.out).absolute() if options.out else options.request.root / "dist"
     _show([(found, _deliver(found, out)) for found in made], options)
     return ExitCode.PASS
 
 
 def _deliver(found: Packed, out: Path) -> Path:
     """Copy the archive beside its name: a copy that was cut short never has it."""
-    out.mkdir(parents=True, exist_ok=True)
     target = out / found.path.name
     scratch = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        shutil.copyfile(found.path, scratch)
-        scratch.replace(target)
-    finally:
-        scratch.unlink(missing_ok=True)
+        out.mkdir(parents=True, exist_ok=True)
+        try:
+            shutil.copyfile(found.path, scratch)
+            scratch.replace(target)
+        finally:
+            scratch.unlink(missing_ok=True)
+    except OSError as error:
+        raise HostError(
+            f"{target} cannot be written: {error.strerror}",
+            meaning=f"it is built: {found.path}",
+            hint="choose another place with --out; what is built is not built again",
+        ) from error
     return target
 
 

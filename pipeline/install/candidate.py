@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,12 +44,25 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """A candidate whose files were read. ``tree`` is the digest over all of them, ``size`` bytes."""
+    """A candidate whose files were read. ``tree`` is the digest over all of them, ``size`` bytes. ``sources``
+    says that the files besides the tools were held against the patched tree's list, which ``clean`` may have
+    removed."""
 
     candidate: Candidate
     manifest: Mapping[str, str]
     tree: str
     size: int
+    sources: bool
+
+    @property
+    def note(self) -> str:
+        """What the user must know of the check; '' for nothing."""
+        if self.sources:
+            return ""
+        return (
+            f"note: only the tools in {self.candidate.root} were compared with what run {self.candidate.run} "
+            "measured: the store no longer has the list of the others. ./inv patch-validate makes it again"
+        )
 
 
 def from_run(folder: Path) -> Candidate:
@@ -111,7 +125,7 @@ def check(candidate: Candidate, host: Platform) -> Checked:
         )
     manifest = {name: value for name, value in tree.scan(root).items() if name != MARKER}
     measured = _measured(root)
-    changed = _changed_sources(manifest, measured, host) if measured else []
+    changed = [] if measured is None else _changed_sources(manifest, measured, host)
     if tools_digest(root, host) != candidate.digest:
         changed = [f"bin or {_tools(host)}", *changed]
     if changed:
@@ -123,7 +137,13 @@ def check(candidate: Candidate, host: Platform) -> Checked:
             hint=f"remove {root.parent}, and {again}" if (root.parent / "entry.json").is_file() else again,
         )
     size = sum((root / name).stat().st_size for name in manifest)
-    return Checked(candidate=candidate, manifest=manifest, tree=tree.digest(manifest), size=size)
+    return Checked(
+        candidate=candidate,
+        manifest=manifest,
+        tree=tree.digest(manifest),
+        size=size,
+        sources=measured is not None,
+    )
 
 
 def _tools(host: Platform) -> str:
@@ -132,18 +152,20 @@ def _tools(host: Platform) -> str:
 
 def _measured(root: Path) -> Mapping[str, str] | None:
     """The file list of the patched tree from which this toolchain was made, as the store has it: beside it,
-    or in the entry that its own entry names. None where that was cleaned away."""
+    or in the entry that its own entry names. None where that was cleaned away: by age, which goes by entry,
+    the tree may go before the toolchain that was made from it."""
     try:
         entry = json.loads((root.parent / "entry.json").read_text(encoding="utf-8"))
         if entry["kind"] == "trees":
             return tree.load(root.parent / "manifest.json")
         wanted = entry["inputs"]["tree"]
-        for path in (root.parent.parent.parent / "trees").glob("*/manifest.json"):
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    for path in (root.parent.parent.parent / "trees").glob("*/manifest.json"):
+        with contextlib.suppress(OSError, ValueError, TypeError):  # a damaged one hides no other
             manifest = tree.load(path)
             if tree.digest(manifest) == wanted:
                 return manifest
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
     return None
 
 

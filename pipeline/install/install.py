@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,8 +54,8 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Installed:
-    """What an install did, or would do. ``left_out`` are the names at the top of the old tree that the new
-    one does not have."""
+    """What an install did, or would do. ``left_out`` is what only the old tree has: names at its top, and
+    programs in bin and pkg/tool that are not Go's own."""
 
     goroot: Path
     identity: Identity
@@ -78,8 +79,9 @@ class RolledBack:
 
 def plan(request: Request, ground: Ground) -> Installed:
     """What ``install`` would do; refuses what it would refuse, and changes nothing."""
-    checked = candidates.check(candidates.from_run(request.run), ground.host)
+    checked = _checked(request, ground)
     beside = place(request, checked.candidate, ground)
+    recovery.refuse_stuck(beside)
     if book.read(beside).pending:
         raise HostError(
             f"an earlier install or rollback at {beside.goroot} was cut short",
@@ -91,7 +93,7 @@ def plan(request: Request, ground: Ground) -> Installed:
 
 def install(request: Request, ground: Ground) -> Installed:
     """Install, or raise and leave everything as it was."""
-    checked = candidates.check(candidates.from_run(request.run), ground.host)
+    checked = _checked(request, ground)
     beside = place(request, checked.candidate, ground)
     with verify.scratch(ground.store) as work, _claimed(request, checked, beside, ground, work):
         job = _job(request, checked, beside, ground, work)
@@ -100,8 +102,31 @@ def install(request: Request, ground: Ground) -> Installed:
         # Known before anything lies there: a killed install is found by any later command.
         registry.put(ground.root, Place(path=str(beside.goroot), replaced=replaced))
         replace.run(job)
-        registry.put(ground.root, Place(path=str(beside.goroot), replaced=replaced, identity=job.identity))
+        now = Place(path=str(beside.goroot), replaced=replaced, identity=job.identity)
+        _list(ground, beside, now, "the toolchain is installed")
         return shown
+
+
+def _checked(request: Request, ground: Ground) -> Checked:
+    checked = candidates.check(candidates.from_run(request.run), ground.host)
+    if checked.note:
+        ground.note(checked.note)
+    return checked
+
+
+def _list(ground: Ground, beside: Beside, place: Place | None, done: str) -> None:
+    """Write to the list what counts already: that the list cannot be written must not make it a failure."""
+    try:
+        if place:
+            registry.put(ground.root, place)
+        else:
+            registry.drop(ground.root, str(beside.goroot))
+    except HostError as error:
+        undo = f", and so does ./inv toolchain-rollback --goroot={shlex.quote(str(beside.goroot))}"
+        ground.note(
+            f"note: {done}, but {error.what}. What is in {beside.goroot} works without the list"
+            f"{undo if book.read(beside).done else ''}; for later installs: {error.hint}"
+        )
 
 
 def place(request: Request, candidate: Candidate, ground: Ground) -> Beside:
@@ -124,6 +149,7 @@ def _claimed(
     with room.hold(beside):
         if said := recovery.recover(beside):
             ground.note(said)
+        recovery.refuse_stuck(beside)
         yield
 
 
@@ -150,6 +176,7 @@ def _job(request: Request, checked: Checked, beside: Beside, ground: Ground, wor
         ),
         expected=Expected(version=found.version, digest=found.digest, host=ground.host),
         old=old,
+        empty=None if old else recovery.folder_at(goroot),
         work=work,
         watch=ground.watch,
     )
@@ -201,8 +228,6 @@ def _empty(folder: Path) -> bool:
 
 
 def _shown(job: Job, checked: Checked) -> Installed:
-    top = {name.split("/", 1)[0] for name in checked.manifest} | {book.MARKER}
-    old = {path.name for path in job.goroot.iterdir()} if job.old else set()
     sizes = ((checked.candidate.root / name).stat().st_size for name in checked.manifest)
     return Installed(
         goroot=job.goroot,
@@ -210,7 +235,7 @@ def _shown(job: Job, checked: Checked) -> Installed:
         verdict=checked.candidate.verdict,
         backup=job.backup,
         previous=job.old.version if job.old else "",
-        left_out=tuple(sorted(old - top)),
+        left_out=preflight.only_there(job.goroot, {*checked.manifest, book.MARKER}) if job.old else (),
         space=preflight.space(job.goroot.parent, sizes),
         steps=tuple(step.name for step in replace.steps(job)),
     )
@@ -225,13 +250,14 @@ def roll_back(goroot: str, ground: Ground) -> RolledBack:
     with verify.scratch(ground.store) as work, room.hold(beside):
         if said := recovery.recover(beside):
             ground.note(said)
+        recovery.refuse_stuck(beside)
         back = rollback.prepare(beside, work, ground.watch)
         rollback.run(back)
-        path = str(beside.goroot)
-        if left := book.read(beside).done:
-            registry.put(ground.root, Place(path=path, replaced=True, identity=left[-1].identity))
-        else:
-            registry.drop(ground.root, path)
+        left = book.read(beside).done
+        identity = left[-1].identity if left else None
+        now = Place(path=str(beside.goroot), replaced=True, identity=identity)
+        # A journal without replacements names what could not be removed, which a later command shall find.
+        _list(ground, beside, now if beside.journal.exists() else None, "the old toolchain is back")
         return RolledBack(
             goroot=beside.goroot,
             version=back.last.previous,
@@ -242,7 +268,7 @@ def roll_back(goroot: str, ground: Ground) -> RolledBack:
 
 def _only(ground: Ground) -> Beside:
     known = [Beside(goroot=Path(one.path)) for one in registry.read(ground.root)]
-    found = [beside for beside in known if book.read(beside).done]
+    found = [beside for beside in known if book.read(beside).done] or list(filter(recovery.stuck, known))
     if not found:
         raise NothingToDoError(
             "there is nothing to roll back: no install that is known here replaced a tree",

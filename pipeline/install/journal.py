@@ -42,8 +42,17 @@ class Identity(Stored):
     run: str
 
 
+class Folder(Stored):
+    """An empty folder that gives way to a toolchain: what it takes to make it again."""
+
+    mode: int
+    user: int
+    group: int
+
+
 class Pending(Stored):
-    """What is under way: ``step`` is the one that was begun last."""
+    """What is under way: ``step`` is the one that was begun last. ``empty`` is the folder that was there
+    before, when it was an empty one."""
 
     action: Literal["install", "rollback"]
     stamp: str
@@ -51,6 +60,7 @@ class Pending(Stored):
     new: OurName | None = None
     backup: OurName | None = None
     aside: OurName | None = None
+    empty: Folder | None = None
 
 
 class Replaced(Stored):

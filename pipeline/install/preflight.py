@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -203,6 +203,20 @@ def space(folder: Path, sizes: Iterable[int]) -> Space:
         told = os.statvfs(existing)
         inodes = told.f_favail if told.f_files else None
     return Space(needed=needed, free=shutil.disk_usage(existing).free, files=files, inodes=inodes)
+
+
+def only_there(root: Path, manifest: Collection[str]) -> tuple[str, ...]:
+    """What lies in the Go tree at ``root`` and not in the one of ``manifest``: names at the top, and programs
+    in bin and pkg/tool, where ``go install`` and people put theirs. Go's own are no loss: each is made from a
+    folder of src/cmd, and releases differ in those that they ship."""
+    top = {name.split("/", 1)[0] for name in manifest}
+    found = {path.name for path in root.iterdir()} - top
+    own = {path.name for path in (root / "src/cmd").iterdir()} if (root / "src/cmd").is_dir() else set()
+    for folder, _, names in (step for part in ("bin", "pkg/tool") for step in os.walk(root / part)):
+        paths = [(Path(folder) / name).relative_to(root).as_posix() for name in names]
+        added = {path for path in paths if Path(path).name.removesuffix(EXE) not in own}
+        found |= {path for path in added - set(manifest) if path.split("/", 1)[0] in top}
+    return tuple(sorted(found))
 
 
 def users(root: Path) -> tuple[User, ...]:

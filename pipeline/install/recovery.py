@@ -8,14 +8,17 @@ decides anew from what lies where.
 from __future__ import annotations
 
 import contextlib
+import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pipeline.errors import HostError
 from pipeline.install import beside as room
 from pipeline.install import journal as book
 from pipeline.install.beside import Beside
-from pipeline.install.journal import Journal, Pending, Replaced
+from pipeline.install.journal import Folder, Pending, Replaced
 from pipeline.store import remove_tree
 
 Role = Literal["goroot", "new", "backup", "aside"]
@@ -33,8 +36,17 @@ class There:
     aside: bool = False
 
     def strange(self, action: str) -> bool:
-        """Whether somebody put another tree at GOROOT while it was empty."""
-        return action == "install" and self.backup and self.goroot == "other"
+        """Whether somebody put another tree at GOROOT while it was empty: no rename puts things right."""
+        taken = self.goroot == "other" and self.backup
+        return taken and (action == "install" or self.aside)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stuck:
+    """What only the user can decide: in words, and what there is to be done."""
+
+    what: str
+    hint: str
 
 
 def undo(pending: Pending, there: There) -> tuple[Act, ...]:
@@ -67,7 +79,7 @@ def _undo_rollback(there: There) -> tuple[Act, ...]:
 
 def recover(beside: Beside) -> str:
     """Undo what is under way and remove what is left over; under the GOROOT's lock. Returns what was done
-    in words, '' when there was nothing to do."""
+    in words, '' when there was nothing to do. What is ``stuck`` stays in the journal, and says so."""
     journal = book.read(beside)
     pending = journal.pending
     if pending is None and not journal.trash:
@@ -75,13 +87,43 @@ def recover(beside: Beside) -> str:
     said = _undo(beside, pending) if pending else ""
     for name in journal.trash:
         _discard(beside.goroot.with_name(name))
-    done = journal.done
-    if pending and done and _went_through(beside, pending, done[-1]):
-        done = done[:-1]
+    found = stuck(beside)
+    left = journal.model_copy(update={"pending": pending if found else None, "trash": ()})
+    if pending and left.done and _went_through(beside, pending, left.done[-1]):
+        left = left.model_copy(update={"done": left.done[:-1]})
     # Without space for the journal the old one stays: undoing once more then changes nothing.
     with contextlib.suppress(OSError):
-        book.write(beside, Journal(done=done))
-    return said
+        if left != journal:
+            book.write(beside, left)
+    return found.what if found else said
+
+
+def stuck(beside: Beside) -> Stuck | None:
+    """What is under way and cannot be undone, because another tree lies in the way; None for anything
+    else."""
+    pending = book.read(beside).pending
+    if pending is None:
+        return None
+    paths = _paths(beside, pending)
+    if not _look(pending, paths).strange(pending.action):
+        return None
+    goroot, kept = beside.goroot, paths["backup" if pending.action == "install" else "aside"]
+    return Stuck(
+        what=f"{goroot}: {_named(pending)} that was cut short ({pending.step}) cannot be undone: what lies "
+        f"there now is not ours and stays, and what was there before is {kept}",
+        hint=f"to have that back, move {goroot} away; to keep what lies there, move {kept} elsewhere; "
+        "then ./inv toolchain-list",
+    )
+
+
+def refuse_stuck(beside: Beside) -> None:
+    """Raise where something is stuck: to go on would lose sight of a tree."""
+    if found := stuck(beside):
+        raise HostError(found.what, meaning="every tree is still there", hint=found.hint)
+
+
+def _named(pending: Pending) -> str:
+    return "an install" if pending.action == "install" else "a rollback"
 
 
 def _undo(beside: Beside, pending: Pending) -> str:
@@ -92,12 +134,29 @@ def _undo(beside: Beside, pending: Pending) -> str:
             _discard(paths[source])
         else:
             room.rename(paths[source], paths[target])
-    said = f"{beside.goroot}: undid an {pending.action} that was cut short ({pending.step})".replace(
-        "an rollback", "a rollback"
-    )
-    if there.strange(pending.action):
-        said += f"; what lies there now is not ours and stays, and what was there before is {paths['backup']}"
-    return said
+    if pending.empty and not os.path.lexists(beside.goroot):
+        _make_again(pending.empty, paths["new"], beside.goroot)
+    return f"{beside.goroot}: undid {_named(pending)} that was cut short ({pending.step})"
+
+
+def _make_again(folder: Folder, new: Path, goroot: Path) -> None:
+    """Have the empty folder there that was there before; under another name until it is like it was."""
+    new.mkdir()
+    if os.name == "posix":
+        found = new.stat()
+        if (found.st_uid, found.st_gid) != (folder.user, folder.group):
+            with contextlib.suppress(PermissionError):  # only root may give it away
+                os.chown(new, folder.user, folder.group)
+        new.chmod(folder.mode)
+    room.rename(new, goroot)
+
+
+def folder_at(path: Path) -> Folder | None:
+    """What to remember of a folder; None where there is none."""
+    if not path.is_dir():
+        return None
+    found = path.stat()
+    return Folder(mode=stat.S_IMODE(found.st_mode), user=found.st_uid, group=found.st_gid)
 
 
 def _paths(beside: Beside, pending: Pending) -> dict[Role, Path]:
@@ -108,7 +167,7 @@ def _paths(beside: Beside, pending: Pending) -> dict[Role, Path]:
 
 def _look(pending: Pending, paths: dict[Role, Path]) -> There:
     goroot: Literal["nothing", "ours", "other"] = "nothing"
-    if paths["goroot"].exists():
+    if os.path.lexists(paths["goroot"]):
         found = book.identity_of(paths["goroot"])
         goroot = "ours" if found and found.stamp == pending.stamp else "other"
     return There(

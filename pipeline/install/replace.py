@@ -10,6 +10,8 @@ is undone.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +23,7 @@ from pipeline.install import journal as book
 from pipeline.install.beside import Beside
 from pipeline.install.candidate import Checked
 from pipeline.install.copying import Likeness
-from pipeline.install.journal import Identity, Journal, Pending, Replaced
+from pipeline.install.journal import Folder, Identity, Journal, Pending, Replaced
 from pipeline.install.verify import Expected
 
 Watch = Callable[[str], None]
@@ -38,13 +40,15 @@ class Old:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One install. ``old`` is None for a new place. ``watch`` is told each step before it begins."""
+    """One install. ``old`` is None for a new place, where an ``empty`` folder may lie. ``watch`` is told
+    each step before it begins."""
 
     beside: Beside
     checked: Checked
     identity: Identity
     expected: Expected
     old: Old | None
+    empty: Folder | None
     work: Path
     watch: Watch
 
@@ -71,6 +75,7 @@ class Job:
             step=step,
             new=self.new.name,
             backup=self.backup.name if self.backup else None,
+            empty=self.empty,
         )
 
 
@@ -85,6 +90,7 @@ class Step:
 def steps(job: Job) -> tuple[Step, ...]:
     """The install, from top to bottom."""
     return (
+        Step(name="see that the old one can be moved", act=lambda: _movable(job)),
         Step(name="copy the toolchain", act=lambda: _copy(job)),
         Step(name="read the copy back", act=lambda: copying.check(job.checked, job.new)),
         Step(name="verify the copy", act=lambda: verify.check(job.new, job.expected, job.work)),
@@ -133,6 +139,28 @@ def perform(
         raise told from error
 
 
+def _movable(job: Job) -> None:
+    """Rename the old tree and rename it back: before the copy, which takes long. The journal's entry is the
+    swap's, so that a kill between the two is undone alike. No other way of asking is certain: an overlay
+    lets those folders be renamed that no lower layer has."""
+    if job.backup:
+        _away(job.goroot, job.backup)
+        room.rename(job.backup, job.goroot)
+
+
+def _away(goroot: Path, backup: Path) -> None:
+    try:
+        room.rename(goroot, backup)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        raise HostError(
+            f"{goroot} cannot be renamed where it is: it lies in a lower layer of an overlay file system",
+            meaning="a container has it from its image, whose layers are only read",
+            hint=preflight.SIDE_BY_SIDE,
+        ) from error
+
+
 def _copy(job: Job) -> None:
     likeness = Likeness(root=job.goroot if job.old else None)
 
@@ -149,8 +177,8 @@ def _unused(job: Job) -> None:
 
 def _set_aside(job: Job) -> None:
     if job.backup:
-        room.rename(job.goroot, job.backup)
-    elif job.goroot.is_dir():
+        _away(job.goroot, job.backup)
+    elif job.empty:
         job.goroot.rmdir()  # --to may name a folder that is there and empty
 
 
@@ -174,9 +202,11 @@ def _commit(job: Job, journal: Journal) -> None:
 def _undone(beside: Beside, action: str, step: str, error: BaseException) -> BaseException:
     """Undo, and the error that says both what went wrong and what is now."""
     try:
-        if step == LAST and book.read(beside).pending is None:
+        pending = book.read(beside).pending
+        if step == LAST and pending is None:
             return error  # it counts already: an interrupt came a moment too late
         recovery.recover(beside)
+        stuck = recovery.stuck(beside)
     except (PipelineError, OSError, KeyboardInterrupt) as second:
         kind = InterruptedRunError if isinstance(second, KeyboardInterrupt) else HostError
         return kind(
@@ -185,24 +215,30 @@ def _undone(beside: Beside, action: str, step: str, error: BaseException) -> Bas
             meaning=f"what lies beside it is all there: see {beside.goroot.parent} and {beside.journal}",
             hint="mend the cause; ./inv toolchain-list then undoes it",
         )
-    return explained(beside.goroot, action, step, error)
+    if stuck:
+        return explained(action, step, error, stuck.what, stuck.hint)
+    foreign = pending and not (pending.backup or pending.empty) and os.path.lexists(beside.goroot)
+    now = "was put there by somebody else" if foreign else "is as it was before"
+    back = f"it was undone: {beside.goroot} {now}, nothing of the {action} is left"
+    return explained(action, step, error, back, "")
 
 
-def explained(goroot: Path, action: str, step: str, error: BaseException) -> BaseException:
-    """The error after everything was undone. Pure; a bug stays the bug that it is."""
-    back = f"it was undone: {goroot} is as it was before, nothing of the {action} is left"
+def explained(action: str, step: str, error: BaseException, now: str, hint: str) -> BaseException:
+    """The error with what is ``now``, and with ``hint`` in place of its own unless that is ''. Pure; a bug
+    stays the bug that it is."""
     if isinstance(error, KeyboardInterrupt | InterruptedRunError):
-        return InterruptedRunError(f"interrupted ({step})", meaning=back)
+        return InterruptedRunError(f"interrupted ({step})", meaning=now, hint=hint)
+    failed = f"the {action} failed ({step})"
     if isinstance(error, PipelineError):
-        meaning = f"{error.meaning}\n  {back}" if error.meaning else back
-        return type(error)(f"the {action} failed ({step}): {error.what}", meaning=meaning, hint=error.hint)
+        meaning = f"{error.meaning}\n  {now}" if error.meaning else now
+        return type(error)(f"{failed}: {error.what}", meaning=meaning, hint=hint or error.hint)
     if isinstance(error, OSError):
         return HostError(
-            f"the {action} failed ({step}): {_why(error)}",
-            meaning=back,
-            hint="mend that (more space, permission), and run this again",
+            f"{failed}: {_why(error)}",
+            meaning=now,
+            hint=hint or "mend that (more space, permission), and run this again",
         )
-    error.add_note(back)
+    error.add_note(f"{now}\n{hint}".rstrip())
     return error
 
 

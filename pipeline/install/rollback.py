@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import HostError, NothingToDoError
+from pipeline.errors import HostError, NothingToDoError, PipelineError
 from pipeline.golang import Go, host_platform
 from pipeline.install import beside as room
 from pipeline.install import copying, preflight, recovery, verify
@@ -95,7 +96,8 @@ def run(back: Back) -> None:
         book.write(back.beside, Journal(done=journal.done[:-1], trash=trash))
 
     perform(back.beside, steps(back), enter, commit, back.watch, "rollback")
-    recovery.recover(back.beside)  # takes the trash out
+    with contextlib.suppress(PipelineError, OSError):  # it counts; the next command takes out what is left
+        recovery.recover(back.beside)  # takes the trash out
 
 
 def _unused(back: Back) -> None:

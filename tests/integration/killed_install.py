@@ -1,5 +1,5 @@
-"""An install or rollback that kills itself: ``python -m tests.integration.killed_install ACTION AT RUN GOROOT
-STORE LIST WORK``. AT is the step at whose start it happens."""
+"""An install or rollback that kills or stops itself: ``python -m tests.integration.killed_install SIGNAL
+ACTION AT RUN GOROOT STORE LIST WORK``. AT is the step at whose start it happens."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def ground(store: Path, root: Path, work: Path, watch: Callable[[str], None]) ->
     return Ground(store=Store(store), root=root, host=host_platform(), watch=watch, note=print)
 
 
-def main(action: str, at: str, run: str, goroot: str, *places: str) -> None:
+def main(name: str, action: str, at: str, run: str, goroot: str, *places: str) -> None:
     """See the module."""
 
     def watch(step: str) -> None:
         if step == at or (at.endswith(" of ") and step.startswith(at)):
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal.Signals[name])
 
     store, root, work = map(Path, places)
     made = ground(store, root, work, watch)

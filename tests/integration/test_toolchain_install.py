@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -29,9 +29,24 @@ pytestmark = pytest.mark.go
 HOST = host_platform()
 HOST_TOOLS = f"pkg/tool/{HOST.goos}_{HOST.goarch}"
 TOOL = f"{HOST_TOOLS}/fix"
+# What go runs while an install looks: it ends when it is told to.
+HOLD = """package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+)
+
+func main() {
+	fmt.Println("started")
+	io.Copy(os.Stdout, os.Stdin)
+}
+"""
 # Said after every thousand files, with how many there are in all.
 HALF = "copy the toolchain: 1000 of "
 STEPS = (
+    "see that the old one can be moved",
     "copy the toolchain",
     HALF,
     "read the copy back",
@@ -74,9 +89,20 @@ class Place:
 
     def killed(self, action: str, at: str) -> int:
         """Do it in a process that kills itself at a step."""
+        return subprocess.run(self.line("SIGKILL", action, at), cwd=ROOT, timeout=300, check=False).returncode
+
+    def line(self, signal_name: str, action: str, at: str) -> list[str]:
+        """The command line of a process that does it, and sends itself a signal at a step."""
         places = (self.run, self.goroot, self.store, self.root, self.work)
-        line = [sys.executable, "-m", "tests.integration.killed_install", action, at, *map(str, places)]
-        return subprocess.run(line, cwd=ROOT, timeout=300, check=False).returncode
+        words = (signal_name, action, at, *map(str, places))
+        return [sys.executable, "-m", "tests.integration.killed_install", *words]
+
+    def inv(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """A command as its user has it, with this list of toolchains."""
+        env = environment(self.store, GOPATCH_TOOLCHAINS=str(self.root))
+        return subprocess.run(
+            command(*words), cwd=ROOT, env=env, capture_output=True, text=True, timeout=300, check=False
+        )
 
     @property
     def request(self) -> Request:
@@ -177,10 +203,7 @@ def test_a_kill_at_a_step_is_undone_by_the_next_command(place: Place, step: str)
         assert says(place.goroot) == f"go version go{RELEASE} {HOST}"
     else:  # between the two renames
         assert step == "put the new one in its place"
-    env = environment(place.store, GOPATCH_TOOLCHAINS=str(place.root))
-    done = subprocess.run(
-        command("toolchain-list"), cwd=ROOT, env=env, capture_output=True, text=True, check=False
-    )
+    done = place.inv("toolchain-list")
     assert done.returncode == ExitCode.PASS, done.stderr
     assert "undid an install that was cut short" in done.stderr
     assert done.stdout == "no toolchain is installed\n"
@@ -192,6 +215,101 @@ def test_an_install_goes_on_after_a_kill(place: Place) -> None:
     assert not place.goroot.exists()
     install.install(place.request, place.ground())
     assert (place.goroot / TOOL).read_bytes().endswith(b"patched")
+    install.roll_back("", place.ground())
+    place.assert_old_works()
+
+
+@pytest.fixture
+def stopped(place: Place) -> Iterator[subprocess.Popen[bytes]]:
+    """An install that has stopped right before the swap."""
+    line = place.line("SIGSTOP", "install", "set the old one aside")
+    with subprocess.Popen(line, cwd=ROOT) as first:
+        try:
+            _, status = os.waitpid(first.pid, os.WUNTRACED)
+            assert os.WIFSTOPPED(status)
+            yield first
+        finally:
+            if first.poll() is None:
+                first.kill()
+
+
+def test_two_installs_at_once(place: Place, stopped: subprocess.Popen[bytes]) -> None:
+    """Two processes: the second is refused and changes nothing, the first comes to its end."""
+    second = place.inv("toolchain-install", f"--run={place.run}", f"--replace={place.goroot}")
+    assert second.returncode == ExitCode.ENVIRONMENT, second.stderr
+    assert f"another install or rollback works on {place.goroot} at this moment" in second.stderr
+    back = place.inv("toolchain-rollback", f"--goroot={place.goroot}")
+    assert back.returncode == ExitCode.ENVIRONMENT, back.stderr
+    listed = place.inv("toolchain-list", "--json")
+    (row,) = json.loads(listed.stdout)
+    assert (row["path"], row["state"]) == (str(place.goroot), "unfinished")
+    assert tree.scan(place.goroot) == place.before
+    stopped.send_signal(signal.SIGCONT)
+    assert stopped.wait(timeout=300) == 0
+    assert (place.goroot / TOOL).read_bytes().endswith(b"patched")
+    (row,) = json.loads(place.inv("toolchain-list", "--json").stdout)
+    assert row["state"] == "unchanged"
+    (backup,) = map(Path, row["backups"])
+    assert tree.scan(backup) == place.before
+    again = place.inv("toolchain-install", f"--run={place.run}", f"--replace={place.goroot}")
+    assert again.returncode == ExitCode.NOTHING_TO_DO, again.stderr
+    install.roll_back("", place.ground())
+    place.assert_old_works()
+
+
+def test_a_second_install_goes_on_where_the_first_was_killed(
+    place: Place, stopped: subprocess.Popen[bytes]
+) -> None:
+    """The system frees the lock of a process that died."""
+    stopped.kill()
+    assert stopped.wait(timeout=60) == -signal.SIGKILL
+    second = place.inv("toolchain-install", f"--run={place.run}", f"--replace={place.goroot}")
+    assert second.returncode == ExitCode.PASS, second.stderr
+    assert "undid an install that was cut short" in second.stderr
+    install.roll_back("", place.ground())
+    place.assert_old_works()
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_a_go_that_runs(place: Place, tmp_path: Path, when: str) -> None:
+    """The real go of the tree that is to be replaced, busy with a program that waits for us."""
+    (tmp_path / "hold.go").write_text(HOLD)
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"}
+    env["GOCACHE"] = str(place.work / "gocache")
+    running: list[subprocess.Popen[str]] = []
+
+    def start() -> None:
+        process = subprocess.Popen(
+            [place.goroot / "bin/go", "run", "hold.go"],
+            cwd=tmp_path,
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        running.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "started\n"
+
+    def watch(step: str) -> None:
+        if step == "see that nothing runs from the old one" and when == "meanwhile":
+            start()
+
+    if when == "before":
+        start()
+    try:
+        with pytest.raises(HostError, match="is in use: go ") as raised:
+            install.install(place.request, replace(place.ground(), watch=watch))
+        (process,) = running
+        assert f"go (process {process.pid}) runs from it" in raised.value.what
+        assert ("as it was before" in raised.value.meaning) == (when == "meanwhile")
+        place.assert_old_works()
+        assert process.communicate("go on\n", timeout=60)[0] == "go on\n"
+        assert process.returncode == 0
+    finally:
+        for process in running:
+            process.kill()
+    install.install(place.request, place.ground())  # nothing runs from it any more
     install.roll_back("", place.ground())
     place.assert_old_works()
 
@@ -233,7 +351,7 @@ def test_the_commands(place: Place, tmp_path: Path) -> None:
 
     run = f"--run={place.run}"
     planned = inv("toolchain-install", run, "--dry-run")
-    assert "1. copy the toolchain" in planned.stdout
+    assert "2. copy the toolchain" in planned.stdout
     assert not (tmp_path / "data").exists()
     side = tmp_path / "data" / f"{RELEASE}-my-series"
     assert f"export PATH={side}/bin:$PATH" in inv("toolchain-install", run).stdout

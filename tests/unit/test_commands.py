@@ -188,6 +188,8 @@ def test_a_dry_run_shows_what_a_series_says_of_a_unit_and_what_is_let_pass(proje
         (["patch-validate", "--allow=fuz"], "did you mean fuzz"),
         (["patch-apply", "--allow=conflict"], "--allow 'conflict' is no rung that can be allowed"),
         (["patch-apply", "--out=."], "exists and is not an empty folder"),
+        (["toolchain-pack", "--out=tasks.py"], "tasks.py is not a folder"),
+        (["toolchain-pack", "--out=tasks.py/below"], "below it"),
         (["patch-validate", "--profile=fast"], "no profile 'fast'"),
         (["patch-validate", "--cells=linux-amd46"], "linux-amd64"),
         (["patch-validate", "--series=kqueue-retry"], "kqueue-retry-backoff"),
@@ -223,6 +225,20 @@ def test_a_folder_with_something_in_it_is_not_written_to(project: Path, tmp_path
 def test_an_out_folder_below_a_file_is_the_hosts_fault(project: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     inv(project, "patch-validate", f"--out={tmp_path / 'file' / 'out'}", code=ExitCode.ENVIRONMENT)
+
+
+@pytest.mark.parametrize("words", [[], ["new"], ["new", "below"]])
+def test_an_out_folder_for_files_may_be_there(tmp_path: Path, words: list[str]) -> None:
+    out = tmp_path.joinpath(*words)
+    assert entry.folder(str(out)) == out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_out_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may write everywhere, so the system's answer is a stand-in here."""
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path) != tmp_path)
+    with pytest.raises(HostError, match="cannot be written by this user"):
+        entry.folder(str(tmp_path / "new"))
 
 
 @pytest_processes

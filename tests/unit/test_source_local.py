@@ -95,7 +95,7 @@ def test_what_is_no_file_is_left_out(root: Path, store: Store, shell: proc.Shell
     assert sorted(found.manifest) == ["VERSION", f"bin/go{EXE}", "src/runtime/proc.go"]
 
 
-@pytest.mark.parametrize("base", ["1.27.3", "go1.27.3", "1.27", "1.28rc1", "go1.28beta2"])
+@pytest.mark.parametrize("base", ["1.27.3", "go1.27.3", "1.27.0", "1.28rc1", "go1.28beta2"])
 def test_a_release_is_fetched(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     found = choose(base)

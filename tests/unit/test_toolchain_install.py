@@ -25,7 +25,7 @@ from pipeline.errors import (
     PipelineError,
     UsageError,
 )
-from pipeline.golang import EXE, host_platform
+from pipeline.golang import EXE
 from pipeline.install import beside as room
 from pipeline.install import (
     candidate,
@@ -40,14 +40,11 @@ from pipeline.install import (
     replace,
     verify,
 )
-from pipeline.install.beside import Beside
 from pipeline.install.install import Ground, Request
 from pipeline.install.journal import Pending
 from pipeline.install.recovery import There
-from pipeline.store import Store
-from pipeline.toolchain.build import tools_digest
+from tests.unit.goroots import HOST, World, a_world, make_tree
 
-HOST = host_platform()
 posix = pytest.mark.skipif(not proc.POSIX, reason="POSIX modes and links")
 
 
@@ -55,78 +52,9 @@ class Killed(BaseException):
     """Stands for SIGKILL: nothing is undone by the process that it hits."""
 
 
-def make_tree(root: Path, word: str) -> Path:
-    """A Go tree by its looks."""
-    tools = root / "pkg/tool" / f"{HOST.goos}_{HOST.goarch}"
-    for folder in (root / "src/runtime", root / "bin", tools):
-        folder.mkdir(parents=True)
-    (root / "VERSION").write_text("go1.27.3\n")
-    (root / "src/runtime/proc.go").write_text(f"package runtime // {word}\n")
-    for program in (root / "bin" / f"go{EXE}", tools / f"compile{EXE}"):
-        program.write_text(word)
-        program.chmod(0o755)
-    return root
-
-
-class World:
-    """A GOROOT, a run that built a patched toolchain, and what an install is told."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.opt = home / "opt"
-        self.old = make_tree(self.opt / "go", "old")
-        self.before = tree.scan(self.old)
-        self.patched = make_tree(home / "store/v1/toolchains/key/tree", "patched")
-        self.run = home / "runs/one"
-        self.report()
-        self.said: list[str] = []
-        self.ground = Ground(
-            store=Store(home / "store"),
-            root=home / "data/toolchains",
-            host=HOST,
-            watch=lambda _: None,
-            note=self.said.append,
-        )
-        self.request = Request(run=self.run, replace=str(self.old))
-
-    @property
-    def beside(self) -> Beside:
-        return room.at(self.old)
-
-    def report(self, **changes: Any) -> None:
-        row = {
-            "role": "patched",
-            "version": "1.27.3",
-            "digest": tools_digest(self.patched, HOST),
-            "path": str(self.patched),
-            "recipe": "staged",
-        }
-        data = {
-            "run_id": "one-1234",
-            "verdict": "pass",
-            "series": {"name": "my-series"},
-            "toolchains": [{"role": "base"}, row | changes],
-        }
-        self.run.mkdir(parents=True, exist_ok=True)
-        (self.run / "report.json").write_text(json.dumps(data))
-
-    def install(self) -> install.Installed:
-        return install.install(self.request, self.ground)
-
-    def assert_as_before(self) -> None:
-        assert tree.scan(self.old) == self.before
-        assert [path.name for path in self.opt.iterdir() if not path.name.endswith(".lock")] == ["go"]
-
-
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr(owners, "find", lambda _: None)
-    monkeypatch.setattr(preflight, "users", lambda _: ())
-    monkeypatch.setattr(verify, "ask", lambda *_: "go version go1.27.3")
-    monkeypatch.setattr(verify, "hello", lambda *_: None)
-    monkeypatch.setattr(verify, "version", lambda *_: None)
-    monkeypatch.setattr(verify, "goroot", lambda *_: None)
-    return World(tmp_path)
+    return a_world(tmp_path, monkeypatch)
 
 
 # --- what a finished install and a finished rollback leave
@@ -229,10 +157,26 @@ def test_rolls_back_where_the_tree_was_removed(world: World) -> None:
 
 def test_a_dry_run_changes_nothing(world: World) -> None:
     done = install.plan(world.request, world.ground)
-    assert done.steps[0] == "copy the toolchain"
+    assert done.steps[:2] == ("see that the old one can be moved", "copy the toolchain")
     assert done.previous == "1.27.3"
     assert [path.name for path in world.opt.iterdir()] == ["go"]
     assert not world.ground.root.exists()
+
+
+@pytest.mark.parametrize("ask", [install.plan, install.install])
+def test_what_only_the_old_tree_has_is_named(
+    world: World, ask: Callable[[Request, Ground], install.Installed]
+) -> None:
+    """Of programs only those that are not Go's own: releases differ in which of these they ship."""
+    tools = f"pkg/tool/{HOST.goos}_{HOST.goarch}"
+    mine = [f"bin/gopls{EXE}", "bin/plan9_arm/mine", "notes.txt", f"{tools}/mytool{EXE}"]
+    gos = [f"{tools}/pprof{EXE}", f"{tools}/objdump{EXE}", f"pkg/tool/plan9_arm/compile{EXE}"]
+    for name in ("pprof", "objdump", "compile"):
+        (world.old / "src/cmd" / name).mkdir(parents=True)
+    for name in [*mine, *gos, "src/runtime/mine.go"]:
+        (world.old / name).parent.mkdir(exist_ok=True)
+        (world.old / name).write_text("x")
+    assert ask(world.request, world.ground).left_out == tuple(sorted(mine))
 
 
 def test_the_list_forgets_what_vanished_and_bears_a_damaged_file(world: World) -> None:
@@ -352,7 +296,7 @@ def test_a_failure_anywhere_in_an_install(
         elif error is not ZeroDivisionError:
             assert isinstance(raised.value, HostError)
             assert name in raised.value.what
-    assert failed == 9
+    assert failed == 10
 
 
 def test_a_kill_anywhere_in_a_second_install(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -375,6 +319,32 @@ def test_a_kill_anywhere_in_a_second_install(world: World, monkeypatch: pytest.M
         raise AssertionError("never came to an end")
     install.roll_back(str(world.old), world.ground)
     world.assert_as_before()
+
+
+def test_a_kill_anywhere_in_an_install_into_an_empty_folder(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One more command leaves the folder as it was, or the whole toolchain in it."""
+    faults = Faults(monkeypatch, Killed)
+    monkeypatch.setattr(replace, "_undone", lambda _beside, _action, _step, error: error)
+    ground = dataclasses.replace(world.ground, watch=faults.hit)
+    target = world.opt / "empty"
+    target.mkdir(mode=0o750)
+    request = Request(run=world.run, to=str(target))
+    for at in range(100):
+        finished = _attempt(faults, at, lambda: install.install(request, ground))
+        again = _attempt(faults, 1, lambda: install.mend(world.ground))  # killed as well, at its first step
+        install.mend(world.ground)
+        left = {path.name for path in world.opt.iterdir() if not path.name.endswith(".lock")}
+        assert left == {"go", "empty"}, f"at point {at}"
+        if finished or any(target.iterdir()):
+            assert again
+            identity = journal.identity_of(target)
+            assert identity
+            assert copying.unchanged(target, identity)
+            break
+        assert target.stat().st_mode & 0o777 == 0o750
+    assert at > 20
 
 
 def test_a_kill_while_undoing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -589,18 +559,38 @@ def test_an_empty_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert command.rollback("") == ExitCode.USAGE
 
 
-def test_a_changed_source_in_the_store(world: World) -> None:
-    """The tools' digest does not see the library; the patched tree's file list in the store does."""
+def _kept_tree(world: World) -> Path:
+    """The store has the list of the patched tree; its folder."""
     manifest = tree.scan(world.patched)
     kept = world.home / "store/v1/trees/other"
     kept.mkdir(parents=True)
     tree.save(manifest, kept / "manifest.json")
     entry = {"kind": "toolchains", "inputs": {"tree": tree.digest(manifest)}}
     (world.patched.parent / "entry.json").write_text(json.dumps(entry))
-    install.plan(world.request, world.ground)
+    return kept
+
+
+def test_a_changed_source_in_the_store(world: World) -> None:
+    """The tools' digest does not see the library; the patched tree's file list in the store does."""
+    kept = _kept_tree(world)
+    for text in ("{", "[]", "7", "null"):  # what is damaged beside it, some of it found before it
+        for number in range(20):
+            (kept.parent / str(number)).mkdir(exist_ok=True)
+            (kept.parent / str(number) / "manifest.json").write_text(text)
+        install.plan(world.request, world.ground)
+    assert world.said == []
     (world.patched / "src/runtime/proc.go").write_text("package runtime // changed\n")
     with pytest.raises(HostError, match=r"src/runtime/proc\.go changed since"):
         world.install()
+
+
+def test_sources_that_cannot_be_compared_are_said(world: World) -> None:
+    shutil.rmtree(_kept_tree(world))
+    install.plan(world.request, world.ground)
+    (note,) = world.said
+    assert f"only the tools in {world.patched} were compared" in note
+    world.install()
+    assert note in world.said[1:]
 
 
 def test_a_copy_that_went_wrong(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

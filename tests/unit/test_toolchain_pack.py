@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from pipeline import tree
+from pipeline.commands import toolchain_pack
+from pipeline.errors import HostError
+from pipeline.flow.packing import Packed
 from pipeline.toolchain import pack
 from pipeline.values import GoTree, Platform
 
@@ -122,3 +125,22 @@ def test_a_trees_own_license_stays(named: GoTree, tmp_path: Path) -> None:
     tree_ = GoTree(root=named.root, version=named.version, digest="d", manifest=tree.scan(named.root))
     found = {one.name: one.path for one in pack.members(tree_, LINUX, built(tmp_path, LINUX))}
     assert found["go/LICENSE"].read_text() == "another"
+
+
+@pytest.mark.parametrize("place", ["a file", "a folder by the archive's name"])
+def test_an_archive_that_finds_no_place_any_more(tmp_path: Path, place: str) -> None:
+    """``--out`` was looked at before the build, and somebody was there since."""
+    made = tmp_path / "store/go.tar.gz"
+    made.parent.mkdir()
+    made.write_text("archive")
+    out = tmp_path / "out"
+    if place == "a file":
+        out.write_text("")
+    else:
+        (out / made.name).mkdir(parents=True)
+    found = Packed(path=made, version="1.27.3", sha256="", size=7, proof="", reused=False)
+    with pytest.raises(HostError, match="cannot be written") as raised:
+        toolchain_pack._deliver(found, out)
+    assert str(made) in raised.value.meaning
+    assert "--out" in raised.value.hint
+    assert out.is_file() or [path.name for path in out.iterdir()] == [made.name]
