@@ -105,12 +105,12 @@ _WORDS = {
     "missing": "is only on one side",
 }
 _PROVEN = {
-    proofs.OFFICIAL: "rebuilt from its source {}, are those that came with it {}",
+    proofs.CAME_WITH: "rebuilt from its source {}, are those that came with it {}",
     proofs.AGAIN: "built again from an empty cache {}, are the same {}",
     proofs.FULL: "built in stages and by make.bash -distpack {}, are the same {}",
 }
 _OTHERS = {
-    proofs.OFFICIAL: "are not what their source gives",
+    proofs.CAME_WITH: "are not what their source gives",
     proofs.AGAIN: "differ when they are built again",
     proofs.FULL: "differ between stages and make.bash -distpack",
 }
@@ -130,5 +130,5 @@ def _text(found: ToolchainCompared, official: GoTree, seconds: float, folder: Pa
             f"NOT PROVEN  {release}: {wrong} of {count} tools {_OTHERS[found.against]}. What was built, and "
             f"the log: {folder}"
         )
-    lines.append(f"{'came with' if found.against == proofs.OFFICIAL else 'baseline'}: {official.origin}")
+    lines.append(f"{'came with' if found.against == proofs.CAME_WITH else 'baseline'}: {official.origin}")
     return "\n".join(lines) + "\n"

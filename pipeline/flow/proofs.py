@@ -1,5 +1,5 @@
-"""Proofs of identity, file by file: a release rebuilt from its own source is the release; a toolchain built
-again is the same; one stage gives what make.bash gives."""
+"""Proofs of identity, file by file: the tools rebuilt from a release's source are those that came with it; a
+toolchain built again is the same; one stage gives what make.bash gives."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.toolchain.build import Builder
 from pipeline.values import GoTree, Platform
 
 KIND = "identities"
-OFFICIAL, AGAIN, FULL = "the official release", "itself, built again", "make.bash -distpack"
+CAME_WITH, AGAIN, FULL = "the tools that came with it", "itself, built again", "make.bash -distpack"
 Files = Mapping[str, Path]
 
 
@@ -49,7 +49,7 @@ def rebuild(bench: Bench, official: GoTree, target: Platform) -> ToolchainCompar
         cross.keep_release(builder, target, built)
 
     inputs = _official(builder.base, official, target)
-    return _compare(bench, builder.base, target, OFFICIAL, inputs, both, out, keep)
+    return _compare(bench, builder.base, target, CAME_WITH, inputs, both, out, keep)
 
 
 def again(bench: Bench, tree: GoTree, *, own_tools: bool) -> ToolchainCompared:

