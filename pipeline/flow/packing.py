@@ -56,7 +56,7 @@ def packed(builder: Builder, patched: PatchedTree, series: str, target: Platform
         return {"sha256": file_sha256(archive), "size": archive.stat().st_size}
 
     by = toolchain.digest if toolchain else builder.base.digest
-    inputs = {"tree": named.digest, "by": by, "target": str(target)}
+    inputs = {"tree": named.digest, "by": by, "target": str(target), "form": pack.FORM}
     entry = builder.store.fill("archives", inputs, fill)
     return Packed(
         path=entry.path / name,

@@ -77,7 +77,7 @@ def packed_tests(
         pack.write(archive, sorted(files, key=lambda file: file.name), pack.released(builder.base.root))
         return {"sha256": file_sha256(archive), "size": archive.stat().st_size}
 
-    entry = builder.store.fill("archives", {"tests": about, "name": name}, fill)
+    entry = builder.store.fill("archives", {"tests": about, "name": name, "form": pack.FORM}, fill)
     return Packed(
         path=entry.path / name,
         version=version,

@@ -22,6 +22,8 @@ from pipeline.values import GoTree, Toolchain
 
 # What make.bash makes: a copy that carries them already could hide that it did not.
 _MADE = ("bin/", "pkg/")
+# A development tree is built with -trimpath only on a builder: its bits would hold the folder's name.
+_BUILDER = {"GO_BUILDER_NAME": "gopatch"}
 
 
 def build(builder: Builder, source: GoTree) -> Toolchain:
@@ -41,6 +43,7 @@ def build(builder: Builder, source: GoTree) -> Toolchain:
         "tree": source.digest,
         "bootstrap": builder.base.digest,
         "recipe": "full",
+        "on": _BUILDER,
         "host": str(builder.host),
     }
     entry = builder.store.fill("toolchains", inputs, fill)
@@ -120,8 +123,7 @@ def _environment(builder: Builder, folder: Path) -> dict[str, str]:
     return env | {
         "GOROOT_BOOTSTRAP": str(builder.base.root),
         "GOCACHE": str(folder / "cache"),
-        # A development tree is built with -trimpath only on a builder: its bits would hold the folder's name.
-        "GO_BUILDER_NAME": "gopatch",
+        **_BUILDER,
     }
 
 

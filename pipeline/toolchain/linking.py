@@ -151,9 +151,10 @@ def _kept(archive: Path, folder: Path) -> str:
     if not target.exists():
         try:
             os.link(archive, target)
-            flush(archive)  # Go does not wait for the disk
         except OSError:  # another disk, or a system without links
             shutil.copyfile(archive, target)
+        else:
+            flush(archive)  # Go does not wait for the disk
     return name
 
 

@@ -20,8 +20,10 @@ from pipeline.golang import spelled
 from pipeline.toolchain import recipes
 from pipeline.values import GoTree, Platform
 
-# Zip files cannot tell of an earlier time.
+# What an archive is besides the files that it is made of: one of another form is not the same.
+FORM = 2
 LICENSE, _OWN_COPY = "LICENSE", "go-license.txt"
+# Zip files cannot tell of an earlier time.
 _EPOCH = dt.datetime(1980, 1, 1, tzinfo=dt.UTC)
 
 
@@ -69,7 +71,7 @@ def members(tree: GoTree, host: Platform, built: Mapping[str, Path]) -> Iterator
         if name not in own
     }
     found |= {name: Member(name=f"go/{name}", path=path, executable=True) for name, path in built.items()}
-    # Whoever passes Go on passes its license on; a wheel has it elsewhere.
+    # Whoever passes Go on passes its license on, and a wheel's tree has none.
     found.setdefault(LICENSE, license_of("go"))
     return (found[name] for name in sorted(found))
 
