@@ -11,13 +11,11 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline import proc
 
-if TYPE_CHECKING:
-    import psutil
-
+# The least time to tell by who is busy.
 SAMPLE_SECONDS = 0.2
 # The host counts in ticks of 10 ms: over less than this a share would be mostly rounding.
 SHORTEST_SECONDS = 0.1
@@ -50,7 +48,7 @@ class MachineState:
     ``load`` is the 1-minute average, this run's own work included. ``turbo_switch`` is the file below
     /sys/devices/system/cpu that switches turbo. ``throttles`` counts since the machine was started and is
     good for comparing only: one event may count on several cores. ``processes`` are the busiest ones that
-    are not this run's, busiest first.
+    are not this run's since the watch began, busiest first.
     """
 
     load: float | None
@@ -75,27 +73,49 @@ class Usage:
     steal: float | None
 
 
-def observe(
-    *, sys_root: Path = Path("/sys"), proc_root: Path = Path("/proc"), seconds: float = SAMPLE_SECONDS
-) -> MachineState:
-    """Look at the machine; takes ``seconds`` to see which processes are busy. Never raises."""
-    turbo, switch = _turbo(sys_root)
-    battery = _ask("sensors_battery")
-    plugged = getattr(battery, "power_plugged", None)
-    governors = {_read(path) for path in _glob(sys_root, f"{CPUS}/cpu[0-9]*/cpufreq/scaling_governor")}
-    throttles = _numbers(sys_root, f"{CPUS}/cpu[0-9]*/thermal_throttle/*throttle_count")
-    return MachineState(
-        load=_load(),
-        cores=os.cpu_count() or 1,
-        governors=tuple(sorted(clean(name) for name in governors if name)) or None,
-        turbo=turbo,
-        turbo_switch=switch,
-        celsius=_hottest(sys_root),
-        throttles=sum(value for _, value in throttles) if throttles else None,
-        on_battery=None if plugged is None else not plugged,
-        virtual=_virtual(proc_root),
-        processes=_busiest(seconds),
-    )
+class Watch:
+    """Sees who else uses the processor, from when it is made on."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._spent = {key: spent for key, (_, spent) in _processes().items()}
+
+    def state(
+        self,
+        *,
+        sys_root: Path = Path("/sys"),
+        proc_root: Path = Path("/proc"),
+        seconds: float = SAMPLE_SECONDS,
+    ) -> MachineState:
+        """Look at the machine; waits until ``seconds`` are over since the watch began. Never raises."""
+        time.sleep(max(0.0, self._began + seconds - time.monotonic()))
+        turbo, switch = _turbo(sys_root)
+        battery = _ask("sensors_battery")
+        plugged = getattr(battery, "power_plugged", None)
+        governors = {_read(path) for path in _glob(sys_root, f"{CPUS}/cpu[0-9]*/cpufreq/scaling_governor")}
+        throttles = _numbers(sys_root, f"{CPUS}/cpu[0-9]*/thermal_throttle/*throttle_count")
+        return MachineState(
+            load=_load(),
+            cores=os.cpu_count() or 1,
+            governors=tuple(sorted(clean(name) for name in governors if name)) or None,
+            turbo=turbo,
+            turbo_switch=switch,
+            celsius=_hottest(sys_root),
+            throttles=sum(value for _, value in throttles) if throttles else None,
+            on_battery=None if plugged is None else not plugged,
+            virtual=_virtual(proc_root),
+            processes=self._busiest(),
+        )
+
+    def _busiest(self) -> tuple[Busy, ...]:
+        wall = time.monotonic() - self._began
+        busy = []
+        for key, (name, spent) in _processes().items():
+            # What was not there when the watch began has spent all of it since.
+            share = (spent - self._spent.get(key, 0.0)) / wall if wall > 0 else 0.0
+            if share > LISTED_SHARE:
+                busy.append(Busy(name=clean(name), share=share))
+        return tuple(sorted(busy, key=lambda one: (-one.share, one.name))[:LISTED])
 
 
 def unseen(cores: int) -> MachineState:
@@ -189,31 +209,22 @@ def _virtual(proc_root: Path) -> bool | None:
     return None
 
 
-def _busiest(seconds: float) -> tuple[Busy, ...]:
+def _processes() -> dict[tuple[int, float], tuple[str, float]]:
+    """The processes that are not this run's, by pid and start: the name, and its seconds so far."""
     import psutil
 
+    found = {}
     try:
         own = psutil.Process()
         # 0 is the kernel, and on Windows the process that stands for idling.
         ours = {0, own.pid} | {one.pid for one in (*own.parents(), *own.children(recursive=True))}
-        others = [one for one in psutil.process_iter() if one.pid not in ours]
+        for one in (other for other in psutil.process_iter() if other.pid not in ours):
+            with contextlib.suppress(psutil.Error, *_UNREADABLE):  # it ended, or is not ours to look at
+                spent = one.cpu_times()
+                found[one.pid, one.create_time()] = (one.name(), spent.user + spent.system)
     except (psutil.Error, *_UNREADABLE):
-        return ()
-    for other in others:
-        _share(other)  # the first call only starts counting
-    time.sleep(seconds)
-    busy = [found for other in others if (found := _share(other)) and found.share > LISTED_SHARE]
-    return tuple(sorted(busy, key=lambda one: (-one.share, one.name))[:LISTED])
-
-
-def _share(process: psutil.Process) -> Busy | None:
-    """What the process used since the last call; None when it ended or is not ours to look at."""
-    import psutil
-
-    try:
-        return Busy(share=process.cpu_percent() / 100, name=clean(process.name()))
-    except (psutil.Error, *_UNREADABLE):
-        return None
+        return {}
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,13 +52,15 @@ def run(context: Context, sides: Sides) -> None:
             meter=machine.Unmetered if context.where.about else machine.Meter.start,
         )
         with exclusive(context.progress.note):
+            watch = machine.Watch()
             targets = _targets(context, cell, sides, _wanted(context, setup, sides))
             if not targets:
                 context.progress.note("  nothing to measure: no benchmark that both sides have")
                 return
-            before, meter = _check(context, cell), setup.meter()
+            before = _check(context, cell, watch)
+            watch, meter = machine.Watch(), setup.meter()
             measure.measure(_with_floors(context, setup, targets), targets, list(context.ledger.records))
-            _check(context, cell, before, meter.usage())
+            _check(context, cell, watch, before, meter.usage())
 
 
 def _wanted(context: Context, setup: measure.Setup, sides: Sides) -> Mapping[str, Sequence[str]]:
@@ -76,12 +78,14 @@ def restore(context: Context) -> None:
 def _check(
     context: Context,
     cell: Cell,
+    watch: machine.Watch,
     before: machine.MachineState | None = None,
     usage: machine.Usage | None = None,
 ) -> machine.MachineState:
-    """Look at the machine and record what disturbs it; a warning is shown while something can be done."""
+    """Look at the machine, and at who else used it since the watch began, and record what disturbs it; a
+    warning is shown while something can be done."""
     about = context.where.about
-    state = machine.unseen(about.cores) if about else machine.observe()
+    state = machine.unseen(about.cores) if about else watch.state()
     found = [UNSEEN] if about else findings(state, usage, before=before)
     context.ledger.append(
         MachineChecked(

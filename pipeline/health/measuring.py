@@ -20,7 +20,7 @@ def cores(_host: Host) -> list[Finding]:
 
 def quiet(_host: Host) -> list[Finding]:
     """Load, governor, turbo, heat: what a run looks at before it measures."""
-    return said(machine.observe())
+    return said(machine.Watch().state())
 
 
 def said(state: machine.MachineState) -> list[Finding]:

@@ -54,7 +54,7 @@ class Fake:
         path.write_text(text)
 
     def observe(self) -> MachineState:
-        return machine.observe(sys_root=self.sys, proc_root=self.proc, seconds=0.0)
+        return machine.Watch().state(sys_root=self.sys, proc_root=self.proc, seconds=0.0)
 
 
 @pytest.fixture
@@ -181,32 +181,73 @@ def test_hostile_names_are_cleaned(name: str, cleaned: str) -> None:
 
 
 class FakeProcess:
-    """What psutil gives of a process: a first reading of 0, then a percentage, or the end of it."""
+    """What psutil gives of a process: the seconds of processor time at one look after the other; None is the
+    end of it."""
 
-    def __init__(self, pid: int, name: str, percent: float | None) -> None:
-        self.pid, self._name, self._percents = pid, name, [0.0, percent]
+    def __init__(self, pid: int, name: str, *spent: float | None, started: float = 1.0) -> None:
+        self.pid, self._name, self._spent, self._started = pid, name, list(spent), started
 
-    def cpu_percent(self) -> float:
-        if (percent := self._percents.pop(0)) is None:
+    def cpu_times(self) -> SimpleNamespace:
+        if (spent := self._spent.pop(0)) is None:
             raise psutil.NoSuchProcess(self.pid)
-        return percent
+        return SimpleNamespace(user=0.75 * spent, system=0.25 * spent, iowait=9.0, children_user=9.0)
+
+    def create_time(self) -> float:
+        return self._started
 
     def name(self) -> str:
         return self._name
 
 
-def test_the_busiest_five_others_are_listed(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
-    shares = [5.0, 4.9, 80.0, 150.0, 20.0, 10.0, 30.0, 9.0, None]
-    others = [FakeProcess(10_000_000 + n, f"\x1b[1mp{n}", share) for n, share in enumerate(shares)]
-    ours = [FakeProcess(pid, "ours", 99.0) for pid in (0, os.getpid(), os.getppid())]
-    monkeypatch.setattr(psutil, "process_iter", lambda: iter([*ours, *others]))
-    assert [(one.name, one.share) for one in fake.observe().processes] == [
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[list[FakeProcess]]], tuple[Busy, ...]]:
+    """Who is seen as busy between two looks at the processes, ten seconds apart."""
+
+    def seen(at: list[list[FakeProcess]]) -> tuple[Busy, ...]:
+        now = iter([100.0, 110.0, 110.0, 110.0])
+        monkeypatch.setattr(time, "monotonic", lambda: next(now))
+        monkeypatch.setattr(time, "sleep", lambda _: None)
+        monkeypatch.setattr(psutil, "process_iter", lambda: iter(at.pop(0)))
+        return machine.Watch().state().processes
+
+    return seen
+
+
+def test_the_busiest_five_others_are_listed(
+    looks: Callable[[list[list[FakeProcess]]], tuple[Busy, ...]],
+) -> None:
+    spent = [0.5, 0.49, 8.0, 15.0, 2.0, 1.0, 3.0, 0.9, None]
+    others = [
+        FakeProcess(10_000_000 + n, f"\x1b[1mp{n}", 500.0, end and 500.0 + end) for n, end in enumerate(spent)
+    ]
+    ours = [FakeProcess(pid, "ours", 0.0, 99.0) for pid in (0, os.getpid(), os.getppid())]
+    assert [(one.name, one.share) for one in looks([[*ours, *others], [*ours, *others]])] == [
         ("[1mp3", 1.5),
         ("[1mp2", 0.8),
         ("[1mp6", 0.3),
         ("[1mp4", 0.2),
         ("[1mp5", 0.1),
     ]
+
+
+def test_one_that_came_since_counts_whole_and_one_that_has_its_pid_is_another(
+    looks: Callable[[list[list[FakeProcess]]], tuple[Busy, ...]],
+) -> None:
+    gone = FakeProcess(10_000_000, "gone", 500.0)
+    found = looks(
+        [[gone], [FakeProcess(10_000_000, "again", 2.0, started=2.0), FakeProcess(10_000_001, "came", 3.0)]]
+    )
+    assert [(one.name, one.share) for one in found] == [("came", 0.3), ("again", 0.2)]
+
+
+def test_a_watch_waits_for_as_long_as_it_takes_to_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+    watch = machine.Watch()
+    watch.state(seconds=30.0)
+    assert 25.0 < waited[0] <= 30.0
+    watch.state(seconds=0.0)
+    assert waited[1] == 0.0
 
 
 BURN = "print('on', flush=True)\nwhile True: pass\n"
@@ -252,7 +293,7 @@ def test_a_strangers_process_is_seen_and_our_own_child_is_not(
         try:
             if stranger:
                 parent.wait(30)
-            names = [one.name for one in machine.observe(seconds=0.5).processes]
+            names = [one.name for one in machine.Watch().state(seconds=0.5).processes]
         finally:
             os.kill(pid, signal.SIGKILL)
     assert ("gp-burner" in names) == stranger
