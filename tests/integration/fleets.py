@@ -13,10 +13,12 @@ from tests.integration.harness import ROOT, Outcome, command, environment
 CELL = "linux-amd64"
 
 
-def run(cache: Path, *words: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """``./inv WORDS`` to its end; ``env`` comes on top."""
+def run(
+    cache: Path, *words: str, env: Mapping[str, str] | None = None, root: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
+    """``./inv WORDS`` to its end; ``env`` comes on top. ``root`` is as in ``command``."""
     return subprocess.run(
-        command(*words),
+        command(*words, root=root),
         cwd=ROOT,
         env={**environment(cache), **(env or {})},
         capture_output=True,

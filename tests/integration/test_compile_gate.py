@@ -22,7 +22,7 @@ from pipeline.store import Store
 from pipeline.toolchain import trees
 from pipeline.toolchain.build import Builder
 from pipeline.values import Depth, GoTree
-from tests.integration.harness import Edits, Outcome, check, diff, make_series, validate
+from tests.integration.harness import ROOT, Edits, Outcome, check, diff, make_series, validate
 
 pytestmark = pytest.mark.go
 
@@ -84,7 +84,7 @@ def test_a_kqueue_change_is_compiled_on_every_kqueue_platform_and_proven_harmles
     edits = Edits(replace={KQUEUE: ("runtime: kqueue failed with", "runtime: kqueue did fail with")})
     series_folder = make_series(tmp_path / "kqueue", [diff(release, edits)])
     cells = "--cells=linux-amd64,windows-amd64,darwin-arm64"
-    done = validate(cache, tmp_path / "out", f"--series={series_folder}", "--profile=quick", cells)
+    done = validate(cache, tmp_path / "out", f"--series={series_folder}", "--profile=quick", cells, root=ROOT)
     assert done.code == ExitCode.PASS, done.err
     levels = {cell["id"]: cell["exercise"] for cell in done.report["cells"]}
     assert levels == {
@@ -265,3 +265,19 @@ def test_unchanged_packages_have_nothing_to_find_on_any_platform(bench: Bench) -
     found = bench.check(bench.base, [same], TYPES)
     assert len(found) > 40
     assert [one.detail for one in found if one.status != "pass"] == []
+
+
+def test_every_platform_is_built_where_that_is_asked_for(bench: Bench) -> None:
+    """On a package that imports nothing: what one of the runtime costs, 47 platforms cost 47 times."""
+    name = "src/unicode/utf8/utf8.go"
+    wrong = Edits(
+        replace={name: ("// Package utf8 implements", "// Package utf8 holds")},
+        add={
+            "src/unicode/utf8/own_plan9.go": "package utf8\n\nfunc init() { var a [1 << 50]byte; _ = a }\n",
+        },
+    )
+    tree_ = bench.patched(bench.base, "utf8", wrong)
+    found = bench.check(bench.base, [tree_], Depth(types="none", build="all", tests="none"))
+    assert len(found) > 40
+    failed = {one.platform for one in found if one.status != "pass"}
+    assert failed == {one.platform for one in found if one.platform.startswith("plan9/")} != set()

@@ -14,7 +14,7 @@ import pytest
 from scipy import stats
 
 from pipeline.errors import ExitCode
-from tests.integration.harness import Edits, Outcome, diff, make_series, quick, validate
+from tests.integration.harness import ROOT, Edits, Outcome, diff, make_series, quick, validate
 
 pytestmark = [pytest.mark.go, pytest.mark.measures]
 
@@ -78,7 +78,7 @@ def outcome(cache: Path, release: Path, tmp_path_factory: pytest.TempPathFactory
         [diff(release, edits)],
         tests={"html/template": TESTS},
     )
-    return validate(cache, folder / "out", *quick(series))
+    return validate(cache, folder / "out", *quick(series), root=ROOT)
 
 
 def rows(outcome: Outcome, unit: str) -> dict[str, dict[str, Any]]:
