@@ -204,7 +204,7 @@ def project(root: Path, profile: str = "quick", **keys: Any) -> Path:
     matrix = yaml.safe_load((ROOT / "matrix.yml").read_text(encoding="utf-8"))
     assert keys.keys() <= {*matrix["profiles"][profile], "tests", "variants"}
     matrix["profiles"][profile].update(keys)
-    (root / "matrix.yml").write_text(yaml.safe_dump(matrix), encoding="utf-8")
+    (root / "matrix.yml").write_text(yaml.safe_dump(matrix, sort_keys=False), encoding="utf-8")
     return root
 
 

@@ -83,19 +83,18 @@ def test_a_kqueue_change_is_compiled_on_every_kqueue_platform_and_proven_harmles
 ) -> None:
     edits = Edits(replace={KQUEUE: ("runtime: kqueue failed with", "runtime: kqueue did fail with")})
     series_folder = make_series(tmp_path / "kqueue", [diff(release, edits)])
-    cells = "--cells=linux-amd64,windows-amd64,darwin-arm64"
+    cells = "--cells=linux-amd64,darwin-arm64"
     done = validate(cache, tmp_path / "out", f"--series={series_folder}", "--profile=quick", cells, root=ROOT)
     assert done.code == ExitCode.PASS, done.err
     levels = {cell["id"]: cell["exercise"] for cell in done.report["cells"]}
     assert levels == {
         "linux-amd64": "unaffected",
-        "windows-amd64": "unaffected",
         "darwin-arm64": "compiled",
     }
-    for cell in done.report["cells"][:2]:
-        assert cell["same_bits"]["same"] is True
-        assert len(cell["same_bits"]["base"]["runtime"]) == 64
-        assert cell["same_bits"]["base"] == cell["same_bits"]["patched"]
+    proof = done.report["cells"][0]["same_bits"]
+    assert proof["same"] is True
+    assert len(proof["base"]["runtime"]) == 64
+    assert proof["base"] == proof["patched"]
     assert "same bits on both sides: runtime.test sha256" in done.summary
     names = {row["platform"] for row in done.report["compile"]["platforms"]}
     assert {name.split("/")[0] for name in names} == {

@@ -81,13 +81,9 @@ def test_every_platform_that_is_reached_was_compiled(report: dict[str, Any]) -> 
     assert found["linux/amd64"] == {"types": "ok", "build": "ok", "vet": "ok", "tests": "ok"}
     assert "windows/amd64" in report["compile"]["untouched"]
     checked = {(one["signal"], one["platform"], one["number"]) for one in report["compile"]["results"]}
-    assert {("types", "openbsd/amd64", 2), ("types", "netbsd/arm", 1)} <= checked
+    assert {("types", "openbsd/amd64", 2), ("types", "netbsd/arm", 2)} <= checked
     for signal in ("types", "build"):
-        assert {
-            (signal, "darwin/arm64", 1),
-            (signal, "freebsd/amd64", 2),
-            (signal, "linux/amd64", 1),
-        } <= checked
+        assert {(signal, "darwin/arm64", 1), (signal, "linux/amd64", 1)} <= checked
         # The second patch changes only how kqueue is woken by a pipe, which Darwin does by an event.
         assert not {(signal, "linux/amd64", 2), (signal, "darwin/arm64", 2)} & checked
     # Vet also reads the build lines of files for other platforms, so it looks at the second one too.
