@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pipeline.config import suggest
@@ -53,18 +54,27 @@ def _bytecode(folder: Path) -> dict[str, str]:
 
 
 def lint(root: Path) -> ExitCode:
-    """Every check, also after one has failed: of the code, and of the workflows made from it."""
+    """Every check, also after one has failed: of the code, and of the workflows made from it. They run side by
+    side, and what they print comes in their order."""
     python = sys.executable
     scripts = Path(python).parent
-    steps = (
+    steps = [
+        [python, "-m", "mypy"],  # the longest
         [python, "-m", "ruff", "check", "."],
         [python, "-m", "ruff", "format", "--check", "."],
-        [python, "-m", "mypy"],
         [str(scripts / "lint-imports"), "--no-cache"],
         [python, "-m", "pipeline.commands", "workflows", "--check"],
-        *workflow_steps(root, sorted((root / workflows.TARGET).glob("*.y*ml"))),
-    )
-    failed = [step for step in steps if _call(root, step) != 0]
+    ]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        running = [pool.submit(_captured, root, step) for step in steps]
+        more = workflow_steps(root, sorted((root / workflows.TARGET).glob("*.y*ml")))
+        running += [pool.submit(_captured, root, step) for step in more]
+        failed = []
+        for step, one in zip([*steps, *more], running, strict=True):
+            done = one.result()
+            sys.stdout.write(done.stdout)
+            sys.stdout.flush()
+            failed += [step] if done.returncode else []
     for step in failed:
         sys.stderr.write(f"failed: {' '.join(step[1:] if step[0] == python else step)}\n")
     return ExitCode.PATCH_FAILS if failed else ExitCode.PASS
@@ -108,11 +118,28 @@ def self_bench(root: Path, what: str, args: Sequence[str]) -> ExitCode:
         sys.stderr.write(f"error: no benchmark {what!r}\n  {suggest(what, known)}\n")
         return ExitCode.USAGE
     code = f"import sys; from tests.perf.bench_{what} import main; sys.exit(main(sys.argv[1:]))"
-    return ExitCode.PASS if _call(root, [sys.executable, "-c", code, *args]) == 0 else ExitCode.PATCH_FAILS
+    with tempfile.TemporaryDirectory(prefix="gopatch-pyc-", ignore_cleanup_errors=True) as folder:
+        passed = _call(root, [sys.executable, "-c", code, *args], _bytecode(Path(folder))) == 0
+    return ExitCode.PASS if passed else ExitCode.PATCH_FAILS
 
 
 def _call(root: Path, command: Sequence[str], extra: Mapping[str, str] | None = None) -> int:
     # Their output is for the terminal they run in, so it is not captured as a run's programs are.
-    environment = {**os.environ, "PYTHONPATH": str(root), **(extra or {})}
     sys.stdout.flush()
-    return subprocess.run(command, cwd=root, env=environment, check=False).returncode
+    return subprocess.run(command, cwd=root, env=_environment(root, extra), check=False).returncode
+
+
+def _captured(root: Path, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=root,
+        env=_environment(root),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+def _environment(root: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(root), **(extra or {})}

@@ -98,8 +98,10 @@ def spread(words: list[str]) -> list[str]:
 
 def main() -> None:
     """The entry point of ``./inv``: runs the tasks of the project it stands in."""
+    # Invoke keeps no bytecode unless it is told to: every command would compile the whole project again.
+    core = [*([] if sys.dont_write_bytecode else ["--write-pyc"]), "--search-root", str(_root())]
     try:
-        Program(name="inv", binary="./inv").run(["inv", "--search-root", str(_root()), *spread(sys.argv[1:])])
+        Program(name="inv", binary="./inv").run(["inv", *core, *spread(sys.argv[1:])])
         sys.stdout.flush()
     except KeyboardInterrupt:
         sys.exit(int(ExitCode.INTERRUPTED))

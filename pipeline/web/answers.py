@@ -11,9 +11,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-import urllib3
-from requests import exceptions
-
 from pipeline.errors import HostError, UsageError
 from pipeline.web.address import shown
 
@@ -187,6 +184,9 @@ def about(seconds: float) -> str:
 @contextlib.contextmanager
 def in_words(wanted: Wanted, patience: Patience) -> Iterator[None]:
     """What the libraries raise, as this module's errors. Their own texts quote proxies and addresses."""
+    import urllib3
+    from requests import exceptions
+
     try:
         yield
     except (exceptions.SSLError, urllib3.exceptions.SSLError) as error:
@@ -213,6 +213,8 @@ def in_words(wanted: Wanted, patience: Patience) -> Iterator[None]:
 
 def _cause(error: BaseException) -> str:
     """Why there was no connection, by the innermost cause."""
+    import urllib3
+
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, (socket.gaierror, urllib3.exceptions.NameResolutionError)):

@@ -12,14 +12,16 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-
-import requests
+from typing import TYPE_CHECKING
 
 from pipeline.errors import HostError, InterruptedRunError, PipelineError
 from pipeline.store import file_sha256
 from pipeline.web import answers, sending
 from pipeline.web.address import is_local
 from pipeline.web.answers import CHECK, LaterError, Patience, Wanted
+
+if TYPE_CHECKING:
+    import requests
 
 _HEAD = 64
 

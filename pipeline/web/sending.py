@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
-
-import requests
 
 from pipeline import proc
 from pipeline.errors import HostError, InterruptedRunError
 from pipeline.web import answers
 from pipeline.web.address import is_safe, shown
 from pipeline.web.answers import CHECK, LaterError, Patience, Wanted
+
+if TYPE_CHECKING:
+    import requests  # a fifth of a command's start, of which few ever send anything
 
 CHUNK = 1 << 18
 MAX_REDIRECTS = 5
@@ -22,6 +23,8 @@ MAX_REDIRECTS = 5
 def session(accept: str = "") -> requests.Session:
     """A session that asks for bytes as they are: a size or a range of something compressed on the way means
     nothing."""
+    import requests
+
     made = requests.Session()
     made.headers.update({"User-Agent": "gopatch", "Accept-Encoding": "identity"})
     if accept:
@@ -41,6 +44,8 @@ def send(
 ) -> requests.Response:
     """The answer, redirects followed: one by one, because each may lead to where nothing is safe.
     ``elsewhere`` is whether one may lead to another host."""
+    import requests
+
     address = wanted.address
     for _ in range(MAX_REDIRECTS + 1):
         heed_interrupt()
@@ -96,7 +101,7 @@ def origin(address: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port
 
 
-class _Token(requests.auth.AuthBase):
+class _Token:
     """Sends a token. Not as a plain header: requests would put what ~/.netrc holds in its place."""
 
     def __init__(self, token: str) -> None:
