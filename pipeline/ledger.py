@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from pipeline.errors import UsageError
-from pipeline.records import AnyRecord, CommandRan, Record
+from pipeline.records import AnyRecord, CommandRan, GateResult, Record
 
 _adapter: TypeAdapter[Any] = TypeAdapter(AnyRecord)
 
@@ -38,7 +38,8 @@ class Ledger:
             path.touch()
 
     def append(self, record: Record) -> None:
-        """Write one record; through to the disk, but for those that only account for time spent."""
+        """Write one record; through to the disk, but for those that only account for time spent, or that a
+        resumed run makes again: there are some for each of 47 platforms, and each would wait for the disk."""
         line = json.dumps(
             {"at": now(), **record.model_dump(mode="json")}, separators=(",", ":"), ensure_ascii=True
         )
@@ -46,7 +47,7 @@ class Ledger:
             with self.path.open("ab") as stream:
                 stream.write(line.encode() + b"\n")
                 stream.flush()
-                if not isinstance(record, CommandRan):
+                if not isinstance(record, CommandRan | GateResult):
                     os.fsync(stream.fileno())
             self.records.append(record)
 

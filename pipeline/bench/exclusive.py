@@ -20,18 +20,19 @@ POLL_SECONDS = 0.2
 
 
 @contextlib.contextmanager
-def exclusive(waiting: Callable[[str], None], *, path: Path | None = None) -> Iterator[None]:
+def exclusive(waiting: Callable[[str], None], *, path: Path | None = None) -> Iterator[bool]:
     """Hold this machine's lock for measuring, across users and caches; the system frees it when this
     process ends, however it ends. Not to be nested: it would wait for itself.
 
-    ``waiting`` is told once when another run has it. Raises HostError when what lies at the lock's path
-    cannot be locked, and InterruptedRunError when the run is stopped while it waits. Containers with a
-    /tmp of their own do not see each other, and on Windows each user has a temporary folder of their own.
+    Gives whether it had to wait for another run that has it, of which ``waiting`` is told once. Raises
+    HostError when what lies at the lock's path cannot be locked, and InterruptedRunError when the run is
+    stopped while it waits. Containers with a /tmp of their own do not see each other, and on Windows each
+    user has a temporary folder of their own.
     """
     target = path or _lock_path()
     attempt = _flock if proc.POSIX else _filelock
     release = attempt(target)
-    if release is None:
+    if waited := release is None:
         waiting(WAITING)
     while release is None:
         if proc.interrupted():
@@ -39,7 +40,7 @@ def exclusive(waiting: Callable[[str], None], *, path: Path | None = None) -> It
         time.sleep(POLL_SECONDS)
         release = attempt(target)
     try:
-        yield
+        yield waited
     finally:
         release()
 

@@ -54,8 +54,8 @@ def _bytecode(folder: Path) -> dict[str, str]:
 
 
 def lint(root: Path) -> ExitCode:
-    """Every check, also after one has failed: of the code, and of the workflows made from it. They run side by
-    side, and what they print comes in their order."""
+    """Every check, also after one has failed: of the code, and of the workflows made from it. They run side
+    by side, and what they print comes in their order."""
     python = sys.executable
     scripts = Path(python).parent
     steps = [

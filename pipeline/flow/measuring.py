@@ -32,9 +32,9 @@ from pipeline.toolchain.linking import Linker, link
 from pipeline.values import SIDES, Binaries, Cell, TestBinary
 
 
-def run(context: Context, sides: Sides) -> None:
+def run(context: Context, sides: Sides, watch: machine.Watch) -> None:
     """Measure the series' benchmarks and the cell's that both sides have, or those chosen; one that the
-    baseline lacks is ``new``."""
+    baseline lacks is ``new``. ``watch`` began with the cell."""
     plan, cell = context.plan, sides.cell
     with context.stage(context.stage_of(cell, "benchmarks")):
         setup = measure.Setup(
@@ -51,8 +51,9 @@ def run(context: Context, sides: Sides) -> None:
             relink=_relinking(context, sides),
             meter=machine.Unmetered if context.where.about else machine.Meter.start,
         )
-        with exclusive(context.progress.note):
-            watch = machine.Watch()
+        with exclusive(context.progress.note) as waited:
+            if waited:  # what the other run did is over
+                watch = machine.Watch()
             targets = _targets(context, cell, sides, _wanted(context, setup, sides))
             if not targets:
                 context.progress.note("  nothing to measure: no benchmark that both sides have")

@@ -4,8 +4,10 @@ it did; none reaches back."""
 from __future__ import annotations
 
 import dataclasses
+import threading
 from dataclasses import dataclass
 
+from pipeline.bench import machine
 from pipeline.errors import NothingToDoError, PatchError, UsageError
 from pipeline.flow import (
     applying,
@@ -31,6 +33,7 @@ from pipeline.records import (
     SourceFetched,
     ToolchainReady,
 )
+from pipeline.stats import paired
 from pipeline.toolchain import build, trees
 from pipeline.toolchain.trees import PatchedTree
 from pipeline.values import GoTree, Toolchain
@@ -60,6 +63,8 @@ def through_gates(context: Context) -> Gated:
     patched = apply(context, source)
     builder = context.place.builder(source)
     reached = reaching.find(context, builder, patched)
+    # While others compile: there it costs nothing, and between two rounds it would be in their way.
+    threading.Thread(target=paired.load, daemon=True).start()
     compiling.run(context, builder, reached)
     if surprising := samebits.prove(context, builder, patched, reached):
         reached = samebits.with_surprises(reached, surprising, samebits.packages(context, patched))
@@ -71,9 +76,10 @@ def through_gates(context: Context) -> Gated:
 def run_cell(context: Context, sides: Sides, *, again: bool = False) -> None:
     """Test and measure what was built for a cell; ``again`` is as in ``identity.check``."""
     identity.check(context, sides, again=again)
+    watch = machine.Watch()
     seeing.record(context, sides)
     testing.run(context, sides)
-    measuring.run(context, sides)
+    measuring.run(context, sides, watch)
     tracing.run(context, sides)
 
 

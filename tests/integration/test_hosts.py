@@ -67,7 +67,7 @@ def test_a_local_tree_as_base(cache: Path, release: Path, tmp_path: Path) -> Non
     shutil.copytree(release, local)
     proc_go = local / "src/container/ring/ring.go"
     proc_go.write_text(proc_go.read_text() + "\n// a change of my own\n")
-    series = ring_series(tmp_path / "local", local, benchmarks={})
+    series = ring_series(tmp_path / "local", local, benchmarks={}, tests={})
     done = validate(cache, tmp_path / "out", *quick(series), f"--base={local}")
     assert done.code == ExitCode.PASS, done.err
     assert done.report["base"]["origin"].startswith(f"local tree {local}")

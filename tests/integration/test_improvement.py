@@ -159,7 +159,7 @@ def _build(root: Path, seed: int) -> Path:
         "CGO_ENABLED": "0",
         "PATH": os.environ["PATH"],
     }
-    layout = f"-ldflags=-randlayout={seed}"
+    layout = f"-ldflags=-randlayout={seed} -w"
     command: list[str | Path] = [root / "bin/go", "test", "-c", "-trimpath", layout, "-o", out]
     subprocess.run([*command, "./html/template"], cwd=root / "src", env=env, check=True)
     return out
