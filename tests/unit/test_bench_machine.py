@@ -532,7 +532,8 @@ def test_a_waiting_run_ends_on_ctrl_c(processes: None, tmp_path: Path) -> None:
 @posix
 def test_a_waiting_thread_ends_when_the_run_is_stopped(processes: None, tmp_path: Path) -> None:
     told = threading.Event()
-    with exclusive.exclusive(lambda _: None, path=tmp_path / "lock"):
+    with exclusive.exclusive(lambda _: None, path=tmp_path / "lock") as waited:
+        assert not waited
         threading.Timer(0.3, proc.interrupt_all).start()
         with (
             pytest.raises(InterruptedRunError),
@@ -540,6 +541,15 @@ def test_a_waiting_thread_ends_when_the_run_is_stopped(processes: None, tmp_path
         ):
             pass
     assert told.is_set()
+
+
+@posix
+def test_whoever_waited_for_the_lock_knows_it(processes: None, tmp_path: Path) -> None:
+    with hold(tmp_path / "lock") as first:
+        assert line(first) == "held"
+        threading.Timer(0.3, first.kill).start()
+        with exclusive.exclusive(lambda _: None, path=tmp_path / "lock") as waited:
+            assert waited
 
 
 @pytest.mark.parametrize("posix_locks", [pytest.param(True, marks=posix), False])

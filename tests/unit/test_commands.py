@@ -107,6 +107,31 @@ def test_lists_its_tasks(project: Path) -> None:
 
 
 @pytest_processes
+def test_commands_keep_their_bytecode_unless_that_is_forbidden(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "bytecode"
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(kept))
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    inv(project, "matrix", "--list", code=0)
+    assert not kept.exists()
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE")
+    inv(project, "matrix", "--list", code=0)
+    names = {path.name.partition(".")[0] for path in kept.rglob("*.pyc")}
+    assert {"tasks", "program", "matrix_text"} <= names
+
+
+@pytest_processes
+def test_what_few_commands_use_is_loaded_by_those(project: Path) -> None:
+    heavy = {"docker", "jinja2", "numpy", "requests"}
+    code = f"import sys, pipeline.commands.patch_validate; print(*sorted({heavy} & sys.modules.keys()))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "\n"
+
+
+@pytest_processes
 def test_patch_lint(project: Path, tmp_path: Path) -> None:
     """Exit codes: 0 for advice alone, 1 for an error, 2 for usage."""
     assert inv(project, "patch-lint", "--profile=rigorous", code=0).stdout == "0 errors, 0 advice\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from pathlib import Path
 
@@ -51,6 +52,16 @@ def test_reads_back_what_was_appended(path: Path) -> None:
     ledger = written(path)
     assert list(read(path)) == RECORDS == ledger.records
     assert Ledger(path).records == RECORDS
+
+
+def test_only_what_a_resumed_run_does_not_make_again_waits_for_the_disk(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_disk: list[bytes] = []
+    monkeypatch.setattr(os, "fsync", lambda _: on_disk.append(path.read_bytes().splitlines()[-1]))
+    written(path)
+    kinds = [json.loads(line)["kind"] for line in on_disk]
+    assert kinds == ["resumed", "stage", "pair", "cell", "end"]
 
 
 def test_one_ascii_line_a_record_with_its_time(path: Path) -> None:
