@@ -18,9 +18,13 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from pipeline.errors import UsageError
-from pipeline.records import AnyRecord, CommandRan, GateResult, Record
+from pipeline.records import AnyRecord, CommandRan, GateResult, ProgramBuilt, Record, RoundEnded, StageEnded
 
 _adapter: TypeAdapter[Any] = TypeAdapter(AnyRecord)
+
+# They account for time, or a run that goes on makes them again: the next record takes them to the disk. There
+# are hundreds, and to wait for it takes 4 ms.
+_UNHURRIED = (CommandRan, GateResult, ProgramBuilt, RoundEnded, StageEnded)
 
 
 class Ledger:
@@ -38,8 +42,7 @@ class Ledger:
             path.touch()
 
     def append(self, record: Record) -> None:
-        """Write one record; through to the disk, but for those that only account for time spent, or that a
-        resumed run makes again: there are some for each of 47 platforms, and each would wait for the disk."""
+        """Write one record; through to the disk, but for those in ``_UNHURRIED``."""
         line = json.dumps(
             {"at": now(), **record.model_dump(mode="json")}, separators=(",", ":"), ensure_ascii=True
         )
@@ -47,7 +50,7 @@ class Ledger:
             with self.path.open("ab") as stream:
                 stream.write(line.encode() + b"\n")
                 stream.flush()
-                if not isinstance(record, CommandRan | GateResult):
+                if not isinstance(record, _UNHURRIED):
                     os.fsync(stream.fileno())
             self.records.append(record)
 

@@ -61,7 +61,7 @@ def test_only_what_a_resumed_run_does_not_make_again_waits_for_the_disk(
     monkeypatch.setattr(os, "fsync", lambda _: on_disk.append(path.read_bytes().splitlines()[-1]))
     written(path)
     kinds = [json.loads(line)["kind"] for line in on_disk]
-    assert kinds == ["resumed", "stage", "pair", "cell", "end"]
+    assert kinds == ["resumed", "pair", "cell", "end"]
 
 
 def test_one_ascii_line_a_record_with_its_time(path: Path) -> None:
