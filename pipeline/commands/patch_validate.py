@@ -97,7 +97,7 @@ def _run_in(where: Path, resumed: bool, plan: Plan, options: Options, console: C
         measuring.restore(context)
     ledger.append(RunResumed() if resumed else started(context, options.request))
     evidence.keep(where, ledger, plan)
-    folder.write(where, ledger.records)  # starts out as "did not finish"
+    folder.begin(where, ledger.records)
     return _execute(context, console)
 
 
