@@ -3,6 +3,7 @@ tools on it."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,11 +36,15 @@ class Builder:
     def go(self, goroot: Path, tools: str) -> Go:
         """The go command of ``goroot`` with a build cache of its own for each set of ``tools``: two
         compilers with the same VERSION must never share one. Nor may trees with other assembler headers: Go's
-        cache does not look into pkg/include."""
-        name, headers = tools[:32], _headers(goroot)
-        if headers != _headers(self.base.root):
-            name = hashlib.sha256(f"{tools} {headers}".encode()).hexdigest()[:32]
+        cache does not look into pkg/include. The base's digest stands for its tools; bases that differ in
+        their code alone, such as a clone that is worked on, share what they have in common."""
+        by = self._own_tools if tools == self.base.digest else tools
+        name = hashlib.sha256(f"{by} {_headers(goroot)}".encode()).hexdigest()[:32]
         return Go(root=goroot, cache=self.store.shared("gocache", name), work=self.work)
+
+    @functools.cached_property
+    def _own_tools(self) -> str:
+        return tools_digest(self.base.root, self.host)
 
 
 def _headers(root: Path) -> str:

@@ -78,7 +78,6 @@ def test_every_platform_that_is_reached_was_compiled(report: dict[str, Any]) -> 
         "darwin/amd64",
         "freebsd/amd64",
     }
-    assert found["linux/amd64"] == {"types": "ok", "build": "ok", "vet": "ok", "tests": "ok"}
     assert "windows/amd64" in report["compile"]["untouched"]
     checked = {(one["signal"], one["platform"], one["number"]) for one in report["compile"]["results"]}
     assert {("types", "openbsd/amd64", 2), ("types", "netbsd/arm", 2)} <= checked
@@ -86,9 +85,6 @@ def test_every_platform_that_is_reached_was_compiled(report: dict[str, Any]) -> 
         assert {(signal, "darwin/arm64", 1), (signal, "linux/amd64", 1)} <= checked
         # The second patch changes only how kqueue is woken by a pipe, which Darwin does by an event.
         assert not {(signal, "linux/amd64", 2), (signal, "darwin/arm64", 2)} & checked
-    # Vet also reads the build lines of files for other platforms, so it looks at the second one too.
-    assert {("vet", "linux/amd64", 1), ("vet", "linux/amd64", 2)} <= checked
-    assert ("tests", "linux/amd64", 2) not in checked
 
 
 def test_the_untouched_cell_is_proven_to_be(report: dict[str, Any]) -> None:

@@ -200,28 +200,18 @@ def _the_store_has_the_baseline(cache: Path, release: Path, tmp_path: Path, coun
     assert outcomes(done)["TestBreaks"] == "pass→pass"
 
 
-def test_a_whole_package(cache: Path, release: Path, tmp_path: Path) -> None:
-    root = project(tmp_path / "project", tests="packages")
+def test_whole_packages_and_the_race_detector(cache: Path, release: Path, tmp_path: Path) -> None:
+    root = project(tmp_path / "project", tests="packages", variants=["race", "staticlockranking"])
     whole = series(tmp_path / "whole", release, fresh(tmp_path), breaks="", tests={})
     done = validate(cache, tmp_path / "out", *quick(whole), root=root)
     assert done.code == ExitCode.PASS, done.err + done.out
-    (group,) = done.report["cells"][0]["tests"]
-    assert group["scope"] == "the whole package"
-    assert {"TestCornerCases", "TestNew", "ExampleRing_Len", *NAMES} <= outcomes(done).keys()
-    assert sum(group["counts"].values()) == len(outcomes(done))
-
-
-def test_the_race_detector(cache: Path, release: Path, tmp_path: Path) -> None:
-    root = project(tmp_path / "project", variants=["race", "staticlockranking"])
-    named = {"container/ring": ["TestNew", "TestOfNewCode"]}
-    with_race = series(tmp_path / "race", release, fresh(tmp_path), breaks="", tests=named)
-    done = validate(cache, tmp_path / "out", *quick(with_race), root=root)
-    assert done.code == ExitCode.PASS, done.err + done.out
     plain, race = done.report["cells"][0]["tests"]
-    assert plain["counts"] == {"pass→pass": 1, "new→pass": 1}
+    assert plain["scope"] == "the whole package"
+    assert {"TestCornerCases", "TestNew", "ExampleRing_Len", *NAMES} <= outcomes(done).keys()
+    assert sum(plain["counts"].values()) + sum(race["counts"].values()) == len(outcomes(done))
     if race["skipped"]:
         assert "gcc is not on PATH" in race["skipped"]
         assert "gcc is not on PATH" in done.summary
     else:
         assert race["package"] == "container/ring (race)"
-        assert race["counts"] == plain["counts"]
+        assert sum(race["counts"].values()) == sum(plain["counts"].values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -38,6 +39,13 @@ def test_a_cache_is_shared_by_the_same_tools_and_the_same_headers(tmp_path: Path
     assert builder.go(alike, tools).cache == builder.go(base, tools).cache
     assert builder.go(other, tools).cache != builder.go(base, tools).cache
     assert builder.go(base, "b" * 64).cache != builder.go(base, tools).cache
+    # Of a base whose code alone differs, and of one with another compiler.
+    edited = dataclasses.replace(builder, base=dataclasses.replace(builder.base, digest="c" * 64))
+    assert edited.go(base, "c" * 64).cache == builder.go(base, tools).cache
+    (base / "pkg/tool/linux_amd64").mkdir(parents=True)
+    (base / "pkg/tool/linux_amd64/compile").write_text("another")
+    rebuilt = dataclasses.replace(edited)
+    assert rebuilt.go(base, "c" * 64).cache != builder.go(base, tools).cache
 
 
 @pytest.mark.usefixtures("processes")
