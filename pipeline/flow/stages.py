@@ -50,6 +50,8 @@ class Gated:
 def execute(context: Context) -> None:
     """Run every stage. Raises what ends the run early; what it learned until then is in the ledger."""
     gated = through_gates(context)
+    # While test binaries compile: there it costs nothing, and between two rounds it would be in their way.
+    threading.Thread(target=paired.load, daemon=True).start()
     for cell in (one for one in context.plan.cells if one.native):
         reach = gated.reached.of(cell)
         if reach.files:
@@ -63,8 +65,6 @@ def through_gates(context: Context) -> Gated:
     patched = apply(context, source)
     builder = context.place.builder(source)
     reached = reaching.find(context, builder, patched)
-    # While others compile: there it costs nothing, and between two rounds it would be in their way.
-    threading.Thread(target=paired.load, daemon=True).start()
     compiling.run(context, builder, reached)
     if surprising := samebits.prove(context, builder, patched, reached):
         reached = samebits.with_surprises(reached, surprising, samebits.packages(context, patched))

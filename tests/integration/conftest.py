@@ -73,7 +73,7 @@ def run_default(
     """The README's command, once: the default series in the standard profile. It measures for the fewest
     rounds, and builds for the matrix's platforms instead of all: ``./inv self-bench`` runs it whole."""
     folder = tmp_path_factory.mktemp("default")
-    depth = {"types": "all", "build": "cells", "tests": "none"}
+    depth = {"types": "all", "build": "cells", "tests": "host"}
     root = project(folder / "project", "standard", rounds=8, max_rounds=8, noise_rounds=2, compile=depth)
     return subprocess.run(
         command("patch-validate", f"--out={folder / 'run'}", root=root),
