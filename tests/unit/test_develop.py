@@ -1,0 +1,48 @@
+"""``lint``: one check that fails fails it, and what each printed comes in their order."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from pipeline.commands import develop
+from pipeline.errors import ExitCode
+
+
+@pytest.fixture
+def checks(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """The exit codes of checks, by a word of theirs; the first one takes longest."""
+    codes: dict[str, int] = {}
+
+    def ran(_root: Path, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        time.sleep(0.1 if "mypy" in command else 0)
+        code = next((code for word, code in codes.items() if word in command), 0)
+        return subprocess.CompletedProcess(command, code, stdout=f"said by {command[-1]}\n")
+
+    monkeypatch.setattr(develop, "_captured", ran)
+    monkeypatch.setattr(develop, "workflow_steps", lambda *_: [["zizmor", "file.yml"]])
+    return codes
+
+
+def test_every_check_is_shown_in_its_order(
+    checks: dict[str, int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert develop.lint(tmp_path) == ExitCode.PASS
+    said = [line.removeprefix("said by ") for line in capsys.readouterr().out.splitlines()]
+    assert said == ["mypy", ".", ".", "--no-cache", "--check", "file.yml"]
+
+
+@pytest.mark.parametrize("word", ["mypy", "check", "--check", "--no-cache", "workflows", "zizmor"])
+def test_one_that_fails_fails_it_and_is_named(
+    checks: dict[str, int], word: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checks[word] = 1
+    assert develop.lint(tmp_path) == ExitCode.PATCH_FAILS
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 6, "the others ran all the same"
+    assert all(line.startswith("failed: ") and word in line for line in err.splitlines())
+    assert err
