@@ -201,6 +201,9 @@ def test_what_came_in_is_kept_and_shown(processes: None, project: Path, tmp_path
     assert (run / "patches/input.mbox").read_bytes() == raw == evidence.kept(run)
     record = next(one for one in Ledger(run / "ledger.jsonl").records if isinstance(one, SeriesRead))
     assert (record.form, record.kept, record.sha256) == ("file", "patches/input.mbox", plan.origin.sha256)
+    folder.begin(run, ledger.records)  # what is left of a run that dies now
+    assert json.loads((run / "report.json").read_text())["exit_code"] != 0
+    assert "did not finish" in (run / "summary.md").read_text()
     report = folder.write(run, ledger.records)
     shown = json.loads((run / "report.json").read_text())["series"]
     assert shown["input"]["origin"] == str(tmp_path / "x.patch")
