@@ -74,7 +74,7 @@ def run_default(
     rounds, and builds for the matrix's platforms instead of all: ``./inv self-bench`` runs it whole."""
     folder = tmp_path_factory.mktemp("default")
     depth = {"types": "all", "build": "cells", "tests": "host"}
-    root = project(folder / "project", "standard", rounds=8, max_rounds=8, noise_rounds=2, compile=depth)
+    root = project(folder / "project", "standard", rounds=8, max_rounds=16, noise_rounds=2, compile=depth)
     return subprocess.run(
         command("patch-validate", f"--out={folder / 'run'}", root=root),
         cwd=root,
