@@ -140,7 +140,7 @@ def _row(one: pairs.PairedSeries, verdict: Verdict | None) -> BenchmarkRow:
     return dataclasses.replace(
         row,
         verdict=verdict.word,
-        reason="",
+        reason="" if summary.n else "the first rounds suspect a change, and none was left to confirm it",
         n=summary.n,
         ratio=_exp(summary.estimate),
         ci=(_exp(summary.low), _exp(summary.high)),

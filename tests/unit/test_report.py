@@ -151,6 +151,17 @@ def test_a_run_that_ended_within_screening_has_no_verdict_of_its_rows() -> None:
     assert report.cells[0].benchmarks[0].reason == "the first rounds did not finish"
 
 
+def test_a_suspicion_that_no_round_was_left_to_confirm_says_so() -> None:
+    others = "".join(bench(0.0, rounds=8, name=f"Y{number}-2") for number in range(8))
+    report = build(gate(), SCREENED, ended(), DONE, file=bench(0.2, rounds=8) + others)
+    assert outcome(report) == ("inconclusive", ExitCode.INCONCLUSIVE)
+    row = next(one for one in report.cells[0].benchmarks if one.name == "X-2")
+    assert (row.n, row.phase) == (0, "confirm")
+    assert markdown.verdict(row) == (
+        "inconclusive: the first rounds suspect a change, and none was left to confirm it"
+    )
+
+
 @pytest.mark.parametrize(
     ("state", "verdict"), [("failed", "fail"), ("missing", "inconclusive"), ("new", "pass")]
 )
