@@ -18,7 +18,7 @@ import stat
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,17 @@ _MANIFEST = "entry.json"
 # As many files are flushed to the disk one by one.
 _FEW = 64
 
-Build = Callable[[Path], Mapping[str, Any]]
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """What a builder remembers, and the only files below its folder that have no other name: the rest are
+    links to files that are on disk."""
+
+    meta: Mapping[str, Any]
+    files: Sequence[Path]
+
+
+Build = Callable[[Path], Mapping[str, Any] | Made]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,8 +142,9 @@ class Store:
     def fill(self, kind: str, inputs: Mapping[str, Any], build: Build) -> Entry:
         """The entry for ``inputs``, built by ``build(folder)`` unless it is there already.
 
-        ``build`` gets an empty folder and returns what to remember (JSON values). Two processes that
-        want the same entry build it once. Whatever ``build`` raises leaves nothing behind.
+        ``build`` gets an empty folder and returns what to remember (JSON values); as ``Made`` where the files
+        to flush need not be searched for. Two processes that want the same entry build it once. Whatever
+        ``build`` raises leaves nothing behind.
         """
         key = _key(kind, inputs)
         if found := self.lookup(kind, key):
@@ -153,11 +164,12 @@ class Store:
         started = time.monotonic()
         scratch.mkdir()
         try:
-            meta = dict(build(scratch))
+            made = build(scratch)
+            meta = dict(made.meta if isinstance(made, Made) else made)
             seconds = round(time.monotonic() - started, 3)
             manifest = {"kind": kind, "key": key, "inputs": dict(inputs), "meta": meta, "seconds": seconds}
             (scratch / _MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
-            _sync(scratch)
+            _sync(scratch, made.files if isinstance(made, Made) else None)
             final = scratch.parent / key
             scratch.rename(final)
         except BaseException:
@@ -197,13 +209,15 @@ def _key(kind: str, inputs: Mapping[str, Any]) -> str:
     return digest({"kind": kind, "layout": LAYOUT, "inputs": inputs})
 
 
-def _sync(folder: Path) -> None:
+def _sync(folder: Path, known: Sequence[Path] | None = None) -> None:
     """Have the entry on disk before it gets its name: a few files one by one, thousands by one call, which
     also waits for whatever else is being written, such as Go's build cache.
 
-    A file that has another name is on disk already: who links one sees to that.
+    A file that has another name is on disk already: who links one sees to that. ``known`` are those that
+    have none, beside the entry's own manifest.
     """
-    files = list(itertools.islice(_own_files(folder), _FEW + 1))
+    own = _own_files(folder) if known is None else iter([*known, folder / _MANIFEST])
+    files = list(itertools.islice(own, _FEW + 1))
     if len(files) > _FEW and hasattr(os, "sync"):
         os.sync()
         return

@@ -59,19 +59,23 @@ def load(path: Path) -> Manifest:
     return data
 
 
-def clone(source: Path, target: Path, names: Iterable[str]) -> None:
-    """Make ``target`` hold the named files of ``source``, by hard link where the file system can.
+def clone(source: Path, target: Path, names: Iterable[str]) -> list[str]:
+    """Make ``target`` hold the named files of ``source``, by hard link where the file system can; those that
+    had to be copied.
 
     Never write into a cloned file in place: ``detach`` it first.
     """
     names = list(names)
     make_folders(target, names)
     old, new = os.path.join(source, ""), os.path.join(target, "")  # noqa: PTH118 - ends in a separator
+    copied = []
     for name in names:  # of 12,000 files; a Path for each would take as long as the links
         try:
             os.link(old + name, new + name)
         except OSError:  # another file system, too many links, or none supported
             shutil.copy2(old + name, new + name)
+            copied.append(name)
+    return copied
 
 
 def copy(source: Path, target: Path, names: Iterable[str]) -> None:

@@ -14,9 +14,8 @@ _SHOWN = 6
 
 def execute(context: Context) -> None:
     """Fetch, apply, reach, compile. Raises what ends it early; what it learned is in the ledger."""
-    source = stages.fetch(context)
-    patched = stages.apply(context, source)
-    builder = context.place.builder(source)
+    builder = stages.fetch(context)
+    patched = stages.apply(context, builder.base)
     reached = reaching.find(context, builder, patched)
     require_something(reached)
     compiling.run(context, builder, reached)

@@ -6,7 +6,7 @@ import hashlib
 
 from pipeline.errors import HostError
 from pipeline.flow.context import Context
-from pipeline.flow.measuring import relinked
+from pipeline.flow.relinking import relinked
 from pipeline.flow.sides import Sides
 from pipeline.records import ProgramRan
 from pipeline.toolchain import stamp

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
-from pipeline import parallel
 from pipeline.bench import choose, floor, machine, measure, runner
 from pipeline.bench.exclusive import exclusive
 from pipeline.bench.findings import UNSEEN, findings
 from pipeline.bench.measure import Target
 from pipeline.bench.runner import Runner
-from pipeline.flow import environment
+from pipeline.flow import environment, relinking
 from pipeline.flow.context import Context
 from pipeline.flow.sides import Sides
 from pipeline.gates import tests as test_gate
@@ -28,15 +25,14 @@ from pipeline.records import (
 )
 from pipeline.stats.analysis import Rules
 from pipeline.stats.pairs import Key
-from pipeline.toolchain.linking import Linker, link
-from pipeline.values import SIDES, Binaries, Cell, TestBinary
+from pipeline.values import Cell
 
 
 def run(context: Context, sides: Sides, watch: machine.Watch) -> None:
     """Measure the series' benchmarks and the cell's that both sides have, or those chosen; one that the
     baseline lacks is ``new``. ``watch`` began with the cell."""
     plan, cell = context.plan, sides.cell
-    with context.stage(context.stage_of(cell, "benchmarks")):
+    with context.stage(context.stage_of(cell, "benchmarks")), relinking.layouts(context, sides) as relink:
         setup = measure.Setup(
             runner=Runner(
                 shell=context.there, cell=cell, profile=limited(plan.profile, cell), where=context.where
@@ -48,7 +44,7 @@ def run(context: Context, sides: Sides, watch: machine.Watch) -> None:
             file=context.bench_file(cell.id),
             record=context.ledger.append,
             progress=context.progress,
-            relink=_relinking(context, sides),
+            relink=relink,
             meter=machine.Unmetered if context.where.about else machine.Meter.start,
         )
         with exclusive(context.progress.note) as waited:
@@ -167,48 +163,6 @@ def _listed(context: Context, sides: Sides, side: Side, package: str) -> tuple[s
     """The tests and benchmarks of one side's binary; none where it has no binary."""
     binary = sides.binaries[side].get(package)
     return test_gate.list_functions(context.there, binary, sides.go[side]) if binary else ()
-
-
-def _relinking(context: Context, sides: Sides) -> measure.Relink | None:
-    """How each round gets a layout of its own; None where the profile or the release has one for all."""
-    if context.plan.profile.layout == "fixed" or not sides.layouts:
-        return None
-    folder = context.folder / ".layouts"
-
-    @contextlib.contextmanager
-    def relink(seed: int, packages: Collection[str]) -> Iterator[Binaries]:
-        context.where.remove(folder)  # left by a run that was killed
-        todo = [
-            # Names of one length: what a program is called is part of what it measures.
-            (side, package, folder / str(number) / str(index))
-            for number, side in enumerate(SIDES)
-            for index, package in enumerate(sorted(packages))
-        ]
-        try:
-            made = parallel.run(context.jobs, lambda one: relinked(context, sides, *one, seed=seed), todo)
-            yield {side: {one.package: one for one in made if one.side == side} for side in SIDES}
-        finally:
-            context.where.remove(folder)
-
-    return relink
-
-
-def relinked(
-    context: Context, sides: Sides, side: Side, package: str, folder: Path, *, seed: int = 0
-) -> TestBinary:
-    """A side's test binary linked again in ``folder``, laid out by ``seed`` (0: as it was)."""
-    binary, kit = sides.binaries[side][package], sides.kits[side][package]
-    linker = Linker(
-        shell=context.there,
-        go=sides.go[side],
-        host=sides.cell.platform,
-        build=sides.cell.build,
-        where=context.where,
-    )
-    context.where.make(folder)
-    program = folder / kit.program
-    link(linker, f"relink-{side}-{kit.program}", kit, sides.stamps[side], program, seed=seed)
-    return dataclasses.replace(binary, path=program, sha256="", layout_seed=seed)
 
 
 def _with_floors(context: Context, setup: measure.Setup, targets: Sequence[Target]) -> measure.Setup:

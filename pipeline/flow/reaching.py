@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Collection, Mapping
+import contextlib
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pipeline import tree
@@ -69,17 +70,19 @@ def find(context: Context, builder: Builder, patched: PatchedTree) -> Reached:
         )
         go = builder.go(builder.base.root, builder.base.digest)
         context.progress.step("platforms of the release")
-        release = listing.of_release(asker, go, context.plan.host)
-        steps = _prefixes(context, builder, patched)
-        changed = {name for one in steps for name in tree.changed(builder.base.manifest, one.manifest)}
-        packages = _asked(changed)
-        before = listing.of_tree(asker, go, builder.base.manifest, packages, release.platforms)
+        packages = _asked({name for files in patched.steps for name in files})
+        with ThreadPoolExecutor(1) as pool:  # while go answers, the prefixes' trees are linked
+            making = pool.submit(trees.prefixes, context.store, builder.base, patched)
+            release = listing.of_release(asker, go, context.plan.host)
+            before = listing.of_tree(asker, go, builder.base.manifest, packages, release.platforms)
+            with contextlib.suppress(PatchError):  # what stands below asks again, in the series' order
+                _after(asker, builder, patched.tree, packages, release)
+            steps = making.result()
         found = []
         for number, (patch, one) in enumerate(zip(context.plan.series.patches, steps, strict=True), 1):
             context.progress.step(f"{len(release.platforms)} platforms, {patch.name}", number, len(steps))
-            own = builder.go(one.root, builder.base.digest)
             try:
-                after = listing.of_tree(asker, own, one.manifest, packages, release.platforms, baseline=go)
+                after = _after(asker, builder, one, packages, release)
             except PatchError as error:
                 what = f"patch {number} of {len(steps)} ({patch.name}): {error.what}"
                 raise PatchError(what, meaning=error.meaning, hint=error.hint) from error
@@ -98,22 +101,19 @@ def find(context: Context, builder: Builder, patched: PatchedTree) -> Reached:
     return reached
 
 
+def _after(
+    asker: Asker, builder: Builder, one: GoTree, packages: Sequence[str], release: Release
+) -> listing.Listings:
+    base = builder.base
+    go, own = (builder.go(root, base.digest) for root in (base.root, one.root))
+    return listing.of_tree(asker, own, one.manifest, packages, release.platforms, baseline=go)
+
+
 def _asked(changed: Collection[str]) -> list[str]:
     """The packages to list. What describes a module is in none of them, and is only read for one."""
     packages = reach.changed_packages(changed)
     modules = any(listing.is_module_file(name) for name in changed)
     return sorted({*packages, *_WITNESSES}) if modules else packages
-
-
-def _prefixes(context: Context, builder: Builder, patched: PatchedTree) -> list[GoTree]:
-    """A tree for every prefix, each made from the one before. The last is the patched tree."""
-    found: list[GoTree] = []
-    before = builder.base
-    for patch in context.plan.series.patches[:-1]:
-        one = dataclasses.replace(context.plan.series, patches=(patch,))
-        before = trees.patched(context.store, context.shell, before, one, context.plan.allowed).tree
-        found.append(before)
-    return [*found, patched.tree]
 
 
 def _changed(whole: Mapping[Platform, Reach]) -> list[str]:

@@ -33,8 +33,10 @@ from pipeline.records import (
     SourceFetched,
     ToolchainReady,
 )
+from pipeline.report import html
 from pipeline.stats import paired
 from pipeline.toolchain import build, trees
+from pipeline.toolchain.build import Builder
 from pipeline.toolchain.trees import PatchedTree
 from pipeline.values import GoTree, Toolchain
 
@@ -50,8 +52,7 @@ class Gated:
 def execute(context: Context) -> None:
     """Run every stage. Raises what ends the run early; what it learned until then is in the ledger."""
     gated = through_gates(context)
-    # While test binaries compile: there it costs nothing, and between two rounds it would be in their way.
-    threading.Thread(target=paired.load, daemon=True).start()
+    threading.Thread(target=_load, daemon=True).start()
     for cell in (one for one in context.plan.cells if one.native):
         reach = gated.reached.of(cell)
         if reach.files:
@@ -59,11 +60,17 @@ def execute(context: Context) -> None:
     concluding.conclude(context, gated.reached)
 
 
+def _load() -> None:
+    """What is needed later, while test binaries compile: there it costs nothing, and between two rounds it
+    would be in their way."""
+    paired.load()
+    html.template()
+
+
 def through_gates(context: Context) -> Gated:
     """Fetch, apply, compile everywhere, and build the patched toolchain."""
-    source = fetch(context)
-    patched = apply(context, source)
-    builder = context.place.builder(source)
+    builder = fetch(context)
+    patched = apply(context, builder.base)
     reached = reaching.find(context, builder, patched)
     compiling.run(context, builder, reached)
     if surprising := samebits.prove(context, builder, patched, reached):
@@ -83,8 +90,8 @@ def run_cell(context: Context, sides: Sides, *, again: bool = False) -> None:
     tracing.run(context, sides)
 
 
-def fetch(context: Context) -> GoTree:
-    """The baseline's tree, and the toolchain record of it as it is."""
+def fetch(context: Context) -> Builder:
+    """The baseline's tree as what everything is built from, and the toolchain record of it as it is."""
     with context.stage("fetch"):
         tree = baseline.fetch(context.place, context.plan.base, context.plan.sources)
         earlier = [record for record in context.ledger.records if isinstance(record, SourceFetched)]
@@ -94,18 +101,19 @@ def fetch(context: Context) -> GoTree:
                 meaning="what was measured before belongs to another tree",
                 hint="start a new run without --resume",
             )
+        builder = context.place.builder(tree)
         context.ledger.append(baseline.record(tree))
         context.ledger.append(
             ToolchainReady(
                 role="base",
                 version=tree.version,
-                digest=build.tools_digest(tree.root, context.plan.host),
+                digest=builder.tools,
                 proof=f"{tree.proof}{_rebuilt(context, tree)}",
                 path=str(tree.root),
                 recipe="release",
             )
         )
-    return tree
+    return builder
 
 
 def _rebuilt(context: Context, tree: GoTree) -> str:
@@ -135,7 +143,7 @@ def apply(context: Context, source: GoTree) -> PatchedTree:
     return patched
 
 
-def build_toolchain(context: Context, builder: build.Builder, patched: PatchedTree) -> Toolchain:
+def build_toolchain(context: Context, builder: Builder, patched: PatchedTree) -> Toolchain:
     """The patched toolchain, by the profile's recipe."""
     with context.stage("toolchain"):
         context.progress.step(context.plan.profile.toolchain)
@@ -161,7 +169,7 @@ def build_toolchain(context: Context, builder: build.Builder, patched: PatchedTr
     return toolchain
 
 
-def _proven(builder: build.Builder, tree: GoTree, named: GoTree) -> str:
+def _proven(builder: Builder, tree: GoTree, named: GoTree) -> str:
     words = {
         "built a second time from an empty cache, bit for bit": (named, proofs.AGAIN),
         "without its own version text, one stage gives every file of make.bash -distpack": (

@@ -27,11 +27,16 @@ Files = Mapping[str, bytes | None]
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """A series on a tree: an account of each patch up to the first that fails, what fails it, and what the
-    series makes of the files, None for one that is gone; no files when it fails."""
+    files that change are after each patch, None for one that is gone; no steps when it fails."""
 
     applied: tuple[Applied, ...]
     failure: PatchError | None
-    files: Files
+    steps: tuple[Files, ...]
+
+    @property
+    def files(self) -> Files:
+        """What the whole series makes of the files; none when it fails."""
+        return self.steps[-1] if self.steps else {}
 
     def require(self) -> Outcome:
         """Itself, or the failure raised."""
@@ -52,6 +57,7 @@ def apply_series(
     are not clean. HostError when git cannot be run, PipelineError (a bug) when git and the model differ."""
     overlay = _Overlay(root)
     done: list[Applied] = []
+    steps: list[Files] = []
     for index, patch in enumerate(patches, 1):
         git_room = _Git(shell, patch, index)
         changes = reader.parse(patch.name, patch.content)
@@ -61,14 +67,15 @@ def apply_series(
             applied = replace(applied, detail=f"{applied.detail}; {twin} of this series is the same change")
         done.append(applied)
         if not applied.ok:
-            return Outcome(applied=tuple(done), failure=explain.failure(applied, index), files={})
+            return Outcome(applied=tuple(done), failure=explain.failure(applied, index), steps=())
         if applied.skipped:
             git_room.check_undone(overlay, changes)
-            continue
-        made = {path: content for account in accounts for path, content in account.after.items()}
-        git_room.check(overlay, accounts, made)
-        overlay.files.update(made)
-    return Outcome(applied=tuple(done), failure=None, files=dict(overlay.files))
+        else:
+            made = {path: content for account in accounts for path, content in account.after.items()}
+            git_room.check(overlay, accounts, made)
+            overlay.files.update(made)
+        steps.append(dict(overlay.files))
+    return Outcome(applied=tuple(done), failure=None, steps=tuple(steps))
 
 
 def write(root: Path, files: Files) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pipeline.console import duration
 from pipeline.report import conditions, gates, markdown
 from pipeline.report.benchmarks import BenchmarkRow
 from pipeline.report.compiling import TITLES
 from pipeline.report.model import RunReport
+
+if TYPE_CHECKING:
+    import jinja2
 
 PLOT_WIDTH = 170.0
 
@@ -24,8 +29,9 @@ class Mark:
     center: float
 
 
-def render(report: RunReport, tables: Mapping[str, str], logs: Sequence[str]) -> str:
-    """The page. Everything from outside is escaped by the template engine."""
+@functools.cache
+def template() -> jinja2.Template:
+    """What the page is made with, compiled on first use."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -35,7 +41,12 @@ def render(report: RunReport, tables: Mapping[str, str], logs: Sequence[str]) ->
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html.j2").render(
+    return environment.get_template("report.html.j2")
+
+
+def render(report: RunReport, tables: Mapping[str, str], logs: Sequence[str]) -> str:
+    """The page. Everything from outside is escaped by the template engine."""
+    return template().render(
         report=report,
         tables=tables,
         titles=TITLES,

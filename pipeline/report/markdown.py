@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Mapping
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.console import duration
 from pipeline.records import HunkPlaced, PatchApplied
@@ -15,6 +16,9 @@ from pipeline.report.benchmarks import BenchmarkRow, Center
 from pipeline.report.cell import CellReport
 from pipeline.report.compiling import TITLES
 from pipeline.report.model import RunReport
+
+if TYPE_CHECKING:
+    import jinja2
 
 MAX_CHARACTERS = 65_000
 _MARKS = {"pass": "✅", "fail": "❌", "inconclusive": "❔"}
@@ -29,8 +33,8 @@ def render(report: RunReport, tables: Mapping[str, str]) -> str:
     return cutting.fit(whole(report, tables), MAX_CHARACTERS, "the run's folder")
 
 
-def whole(report: RunReport, tables: Mapping[str, str]) -> str:
-    """The summary, however long."""
+@functools.cache
+def _template() -> jinja2.Template:
     import jinja2
 
     environment = jinja2.Environment(
@@ -41,7 +45,12 @@ def whole(report: RunReport, tables: Mapping[str, str]) -> str:
         autoescape=False,  # noqa: S701  # Markdown: see md()
     )
     environment.filters |= {"md": md, "code": code, "html": html, "fence": fence}
-    text = environment.get_template("summary.md.j2").render(
+    return environment.get_template("summary.md.j2")
+
+
+def whole(report: RunReport, tables: Mapping[str, str]) -> str:
+    """The summary, however long."""
+    text = _template().render(
         report=report,
         mark=_MARKS.get(report.verdict, "⚠️"),
         tables={c.id: tables.get(c.id, "") for c in report.cells},

@@ -38,12 +38,13 @@ class Builder:
         compilers with the same VERSION must never share one. Nor may trees with other assembler headers: Go's
         cache does not look into pkg/include. The base's digest stands for its tools; bases that differ in
         their code alone, such as a clone that is worked on, share what they have in common."""
-        by = self._own_tools if tools == self.base.digest else tools
+        by = self.tools if tools == self.base.digest else tools
         name = hashlib.sha256(f"{by} {_headers(goroot)}".encode()).hexdigest()[:32]
         return Go(root=goroot, cache=self.store.shared("gocache", name), work=self.work)
 
     @functools.cached_property
-    def _own_tools(self) -> str:
+    def tools(self) -> str:
+        """The ``tools_digest`` of the base, read once."""
         return tools_digest(self.base.root, self.host)
 
 
@@ -88,7 +89,7 @@ def build(builder: Builder, patched: GoTree, wanted: Recipe, *, own_tools: bool)
         return Toolchain(
             root=patched.root,
             version=patched.version,
-            digest=tools_digest(patched.root, builder.host),
+            digest=_tools_of(builder, patched),
             recipe="overlay",
             proof="the release's own tools, unchanged: the series changes nothing that they compute with",
             own_tools=False,
@@ -119,6 +120,13 @@ def build(builder: Builder, patched: GoTree, wanted: Recipe, *, own_tools: bool)
         own_tools=own_tools,
         reused=entry.reused,
     )
+
+
+def _tools_of(builder: Builder, patched: GoTree) -> str:
+    """The ``tools_digest`` of the patched tree: the base's, unless a tool is another one."""
+    changed = tree.changed(builder.base.manifest, patched.manifest)
+    own = any(name.startswith(("bin/", "pkg/tool/")) for name in changed)
+    return tools_digest(patched.root, builder.host) if own else builder.tools
 
 
 def _stages(builder: Builder, patched: GoTree, folder: Path, how: recipes.Recipe, *, again: bool) -> str:

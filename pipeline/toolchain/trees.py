@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pipeline import proc, tree
 from pipeline.golang import patched_version, spelled
@@ -16,7 +15,7 @@ from pipeline.patch.account import Applied
 from pipeline.patch.apply import Files, Outcome
 from pipeline.patch.blobs import ReleaseBlobs
 from pipeline.patch.reach import is_test_file
-from pipeline.store import Store
+from pipeline.store import Made, Store
 from pipeline.values import GoTree, Series
 
 # What cmd/dist writes the version into: it is how compiler and linker name themselves in a build cache.
@@ -27,12 +26,13 @@ _INCLUDE, _HEADERS = "pkg/include/", "src/runtime/"
 
 @dataclass(frozen=True, kw_only=True)
 class PatchedTree:
-    """The patched tree, how each patch applied, and the paths that differ from the baseline."""
+    """The patched tree, how each patch applied, the paths that differ from the baseline, and what its files
+    are after each patch."""
 
     tree: GoTree
     applied: tuple[Applied, ...]
     changed: tuple[str, ...]
-    reused: bool
+    steps: tuple[Files, ...]
 
 
 def applied(
@@ -55,15 +55,34 @@ def patched(
 
 def written(store: Store, base: GoTree, series: Series, outcome: Outcome) -> PatchedTree:
     """A clone of the baseline with what the series makes of it; PatchError when that failed."""
-    files = _with_headers(base, outcome.require().files)
+    outcome.require()
+    tree_ = _clone(store, base, outcome.files, f"{base.version} with {series.name}")
+    return PatchedTree(
+        tree=tree_,
+        applied=outcome.applied,
+        changed=tuple(tree.changed(base.manifest, tree_.manifest)),
+        steps=outcome.steps,
+    )
 
-    def build(folder: Path) -> Mapping[str, Any]:
+
+def prefixes(store: Store, base: GoTree, patched_tree: PatchedTree) -> list[GoTree]:
+    """A tree for every prefix of the series, by its number of patches. The last is the patched tree."""
+    steps = patched_tree.steps[:-1]
+    made = [
+        _clone(store, base, files, f"{base.version} with {number} of {len(patched_tree.steps)} patches")
+        for number, files in enumerate(steps, 1)
+    ]
+    return [*made, patched_tree.tree]
+
+
+def _clone(store: Store, base: GoTree, changed: Files, origin: str) -> GoTree:
+    files = _with_headers(base, changed)
+
+    def build(folder: Path) -> Made:
         root = folder / "tree"
-        tree.clone(base.root, root, base.manifest)
+        copied = tree.clone(base.root, root, base.manifest)
         apply.write(root, files)
-        manifest = tree.updated(base.manifest, root, files)
-        tree.save(manifest, folder / "manifest.json")
-        return {"digest": tree.digest(manifest)}
+        return _made(folder, tree.updated(base.manifest, root, files), [*copied, *files])
 
     # Keyed by what comes out: by which rung it went in is told apart from it, in the run's records.
     results = {
@@ -71,19 +90,20 @@ def written(store: Store, base: GoTree, series: Series, outcome: Outcome) -> Pat
         for path, content in files.items()
     }
     entry = store.fill("trees", {"base": base.digest, "files": results}, build)
-    manifest = tree.load(entry.path / "manifest.json")
-    return PatchedTree(
-        tree=GoTree(
-            root=entry.path / "tree",
-            version=base.version,
-            digest=str(entry.meta["digest"]),
-            manifest=manifest,
-            origin=f"{base.version} with {series.name}",
-        ),
-        applied=outcome.applied,
-        changed=tuple(tree.changed(base.manifest, manifest)),
-        reused=entry.reused,
+    return GoTree(
+        root=entry.path / "tree",
+        version=base.version,
+        digest=str(entry.meta["digest"]),
+        manifest=tree.load(entry.path / "manifest.json"),
+        origin=origin,
     )
+
+
+def _made(folder: Path, manifest: tree.Manifest, written: Iterable[str]) -> Made:
+    """The entry of a tree with this manifest; the files ``written`` are no links."""
+    tree.save(manifest, folder / "manifest.json")
+    own = [folder / "tree" / name for name in dict.fromkeys(written) if name in manifest]
+    return Made(meta={"digest": tree.digest(manifest)}, files=[*own, folder / "manifest.json"])
 
 
 def _with_headers(base: GoTree, files: Files) -> Files:
@@ -99,9 +119,9 @@ def named(store: Store, patched_tree: GoTree, series: str) -> GoTree:
     version = patched_version(patched_tree.version, series, patched_tree.digest)
     named_files = [name for name in ("VERSION", _GENERATED) if name in patched_tree.manifest]
 
-    def build(folder: Path) -> Mapping[str, Any]:
+    def build(folder: Path) -> Made:
         root = folder / "tree"
-        tree.clone(patched_tree.root, root, patched_tree.manifest)
+        copied = tree.clone(patched_tree.root, root, patched_tree.manifest)
         tree.detach(root, named_files)
         first = spelled(version)
         lines = (root / "VERSION").read_text(encoding="utf-8").splitlines()
@@ -112,9 +132,7 @@ def named(store: Store, patched_tree: GoTree, series: str) -> GoTree:
                 r"^const version = `[^`]*`$", lambda _: f"const version = `{first}`", text, flags=re.M
             )
             (root / _GENERATED).write_text(text, encoding="utf-8")
-        manifest = tree.updated(patched_tree.manifest, root, named_files)
-        tree.save(manifest, folder / "manifest.json")
-        return {"digest": tree.digest(manifest)}
+        return _made(folder, tree.updated(patched_tree.manifest, root, named_files), [*copied, *named_files])
 
     entry = store.fill("trees", {"tree": patched_tree.digest, "version": version, "in": named_files}, build)
     return GoTree(
@@ -139,15 +157,13 @@ def overlaid(
     # Keyed by the test files alone: editing the change itself keeps the baseline's entry.
     files = {name: patched_tree.manifest.get(name, "removed") for name in names}
 
-    def build(folder: Path) -> Mapping[str, Any]:
+    def build(folder: Path) -> Made:
         root = folder / "tree"
-        tree.clone(base.root, root, base.manifest)
+        copied = tree.clone(base.root, root, base.manifest)
         for name in names:
             (root / name).unlink(missing_ok=True)
-        tree.clone(patched_tree.root, root, [name for name in names if name in patched_tree.manifest])
-        manifest = tree.updated(base.manifest, root, names)
-        tree.save(manifest, folder / "manifest.json")
-        return {"digest": tree.digest(manifest)}
+        laid = tree.clone(patched_tree.root, root, [name for name in names if name in patched_tree.manifest])
+        return _made(folder, tree.updated(base.manifest, root, names), [*copied, *laid])
 
     entry = store.fill("trees", {"base": base.digest, "tests": files}, build)
     return GoTree(

@@ -11,13 +11,21 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.stats import sequential
+from pipeline.stats import floor, sequential
 from pipeline.stats.analysis import SCREEN_SHARE
 from tests.simulation.curves import paired_p, rank_sum_tails, signed_rank_tails, unpaired_p
 from tests.simulation.noise import Array
 
 Bools = npt.NDArray[np.bool_]
 ALPHA = 0.05
+
+
+def paired_by_floor(base: Array, again: Array) -> Bools:
+    """Whether a session of the baseline with itself has comparisons judged paired. At least as many pairs as
+    a floor needs."""
+    within = np.mean((again - base) ** 2, axis=1)
+    likeness = 1 - within / (2 * np.var(np.concatenate([base, again], axis=1), axis=1, ddof=1))
+    return np.asarray((likeness <= floor.OPPOSED) | (likeness >= floor.PAIRING_PAYS))
 
 
 def p_at(base: Array, patched: Array, n: int, paired: Bools) -> Array:

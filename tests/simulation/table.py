@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.stats.analysis import SMALL_FAMILY
-from pipeline.stats.floor import assess
 from pipeline.stats.sequential import FIRST
 from tests.simulation import rules
 from tests.simulation.curves import unpaired_p
@@ -29,12 +28,7 @@ SIZES = (1, 2, 4, 8, 25)
 
 def designs(model: Model, rng: Rng, count: int) -> Bools:
     """Whether each comparison is judged paired, by a noise floor of its own measured before."""
-    base, again = paired_runs(model, rng, count, FLOOR_PAIRS)
-    floors = (
-        assess([list(zip(np.exp(one).tolist(), np.exp(other).tolist(), strict=True))])
-        for one, other in zip(base, again, strict=True)
-    )
-    return np.array([floor is not None and floor.design == "paired" for floor in floors])
+    return rules.paired_by_floor(*paired_runs(model, rng, count, FLOOR_PAIRS))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.stats import analysis, sequential
+from pipeline.stats import analysis, floor, sequential
 from pipeline.stats.analysis import SMALL_FAMILY, Rules
 from pipeline.stats.pairs import Key, PairedSeries
 from pipeline.values import Threshold
@@ -79,6 +79,21 @@ def series(base: Array, patched: Array, name: str = "X-2") -> PairedSeries:
         base=tuple(np.exp(base).tolist()),
         patched=tuple(np.exp(patched).tolist()),
     )
+
+
+@pytest.mark.parametrize("pairs", [floor.ENOUGH_PAIRS, table.FLOOR_PAIRS])
+def test_a_floor_decides_the_design_as_the_pipeline_s_does(pairs: int) -> None:
+    words: list[str] = []
+    for name, model in MODELS.items():
+        base, again = paired_runs(model, table.generator("floor", name), 100, pairs)
+        found = rules.paired_by_floor(base, again)
+        for row, paired in enumerate(found):
+            session = list(zip(np.exp(base[row]).tolist(), np.exp(again[row]).tolist(), strict=True))
+            assessed = floor.assess([session])
+            assert assessed is not None
+            words.append(assessed.design)
+            assert assessed.design == ("paired" if paired else "unpaired")
+    assert {"paired", "unpaired"} == set(words)
 
 
 @pytest.mark.parametrize("design", ["paired", "unpaired"])

@@ -41,7 +41,7 @@ class Run:
     ) -> None:
         self.asked: list[str] = []
         self.fails = fails
-        self.patched: Any = SimpleNamespace(tree=go_tree({**BASE, **changes}))
+        self.patched: Any = SimpleNamespace(tree=go_tree({**BASE, **changes}), steps=(dict(changes),))
         self.builder: Any = SimpleNamespace(base=go_tree(BASE), go=lambda *_: None)
         self.records: list[Any] = []
         patch = SimpleNamespace(name="0001-x.patch")

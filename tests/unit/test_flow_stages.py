@@ -113,7 +113,7 @@ def test_only_a_release_is_called_one(
         progress=Console(io.StringIO()),
         jobs=1,
     )
-    tree = stages.fetch(context)
+    builder = stages.fetch(context)
     (record,) = (one for one in context.ledger.records if isinstance(one, ToolchainReady))
-    assert record.proof == tree.proof
+    assert record.proof == builder.base.proof
     assert record.proof.startswith(said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -36,12 +37,13 @@ def base(tmp_path: Path) -> GoTree:
     for name in (FLAG, COPY, "src/runtime/funcdata.h", "pkg/include/funcdata.h", "src/runtime/go_tls.h"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(OLD)
+    (root / "VERSION").write_text("go1.27.3\n")
     manifest = tree.scan(root)
     return GoTree(root=root, version="1.27.3", digest=tree.digest(manifest), manifest=manifest)
 
 
 def made(tmp_path: Path, base: GoTree, files: dict[str, bytes | None]) -> trees.PatchedTree:
-    outcome = Outcome(applied=(), failure=None, files=files)
+    outcome = Outcome(applied=(), failure=None, steps=(files,))
     return trees.written(Store(tmp_path / "store"), base, SERIES, outcome)
 
 
@@ -65,3 +67,37 @@ def test_a_header_that_is_removed_is_removed_twice(tmp_path: Path, base: GoTree)
     patched = made(tmp_path, base, {FLAG: None})
     assert patched.changed == (COPY, FLAG)
     assert not (patched.tree.root / COPY).exists()
+
+
+def test_every_prefix_has_a_tree_made_of_the_baseline(tmp_path: Path, base: GoTree) -> None:
+    one, both = {"src/a.go": b"1"}, {"src/a.go": None, FLAG: NEW}
+    store = Store(tmp_path / "store")
+    outcome = Outcome(applied=(), failure=None, steps=(one, both))
+    patched = trees.written(store, base, SERIES, outcome)
+    first, last = trees.prefixes(store, base, patched)
+    assert last == patched.tree
+    assert tree.changed(base.manifest, first.manifest) == ["src/a.go"]
+    assert first.manifest == tree.scan(first.root)
+    assert first.digest == tree.digest(first.manifest)
+
+
+def test_what_a_tree_is_said_to_have_of_its_own_is_all_that_is_no_link(
+    tmp_path: Path, base: GoTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only that is flushed to the disk: links lead to what is there."""
+    flushed: set[int] = set()
+    monkeypatch.setattr(os, "fsync", lambda handle: flushed.add(os.fstat(handle).st_ino))
+    store = Store(tmp_path / "store")
+
+    def check(made_: GoTree, count: int) -> None:
+        files = [path for path in made_.root.parent.rglob("*") if path.is_file()]
+        own = {path.stat().st_ino for path in files if path.stat().st_nlink == 1}
+        assert own <= flushed
+        assert len(own) == count
+        flushed.clear()
+
+    changes = {FLAG: NEW, "src/gone_test.go": None, "src/p/p_test.go": b"package p"}
+    patched = made(tmp_path, base, changes)
+    check(patched.tree, 2 + 3)  # both manifests; the header, its copy, and the test
+    check(trees.named(store, patched.tree, "series"), 2 + 1)
+    check(trees.overlaid(store, base, patched.tree, patched.changed, []), 2)
