@@ -28,16 +28,17 @@ _NO_TESTS = 5
 def test(root: Path, *, everything: bool, args: Sequence[str]) -> ExitCode:
     """pytest; with ``everything`` no marker is left out and a skip is a failure.
 
-    Then it is two calls on one cache: what judges its measurements has the machine to itself, and the rest
-    shares it. There one worker more than half the cores keeps them busy, as many tests wait; and files start
-    in their order, the long ones on real Go before the many small ones that fill the gaps at the end.
+    Then it is two calls on one cache. What shares the machine is first: one worker more than half the cores
+    keeps them busy, as many tests wait; and files start in their order, the long ones on real Go before the
+    many small ones that fill the gaps at the end. What judges its measurements has the machine to itself
+    then, and finds compiled what all of it needs.
     """
     pytest = [sys.executable, "-m", "pytest"]
     if not everything:
         return ExitCode.PASS if _call(root, [*pytest, *args]) == 0 else ExitCode.PATCH_FAILS
     workers = max(3, (os.cpu_count() or 1) // 2 + 1)
     shared = ["-n", str(workers), "--dist=loadfile", "--no-loadscope-reorder"]
-    phases = (["-m", "measures"], ["-m", "not measures", *shared])
+    phases = (["-m", "not measures", *shared], ["-m", "measures"])
     with tempfile.TemporaryDirectory(prefix="gopatch-tests-", ignore_cleanup_errors=True) as folder:
         extra = {TEST_CACHE: os.environ.get(TEST_CACHE, f"{folder}/cache"), **_bytecode(Path(folder))}
         everything_of = [*pytest, "--everything", "--durations=25"]

@@ -22,6 +22,7 @@ from tests.integration.harness import (
     command,
     environment,
     light,
+    linked,
     project,
     quick,
     ring_series,
@@ -74,7 +75,15 @@ def run_default(
     rounds, and builds for the matrix's platforms instead of all: ``./inv self-bench`` runs it whole."""
     folder = tmp_path_factory.mktemp("default")
     depth = {"types": "all", "build": "cells", "tests": "host"}
-    root = project(folder / "project", "standard", rounds=8, max_rounds=16, noise_rounds=2, compile=depth)
+    root = project(
+        folder / "project",
+        "standard",
+        rounds=8,
+        max_rounds=16,
+        noise_rounds=2,
+        benchtime="50ms",
+        compile=depth,
+    )
     return subprocess.run(
         command("patch-validate", f"--out={folder / 'run'}", root=root),
         cwd=root,
@@ -88,14 +97,16 @@ def run_default(
 
 @pytest.fixture(scope="session")
 def built(cache: Path, release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What ``./inv bundle`` makes of a small series for the host's cell."""
+    """What ``./inv bundle`` makes of a small series for the host's cell, on a tree that is soon copied."""
     folder = tmp_path_factory.mktemp("fleet")
+    base = linked(release, folder / "go", tests_of="container/ring")
     done = run(
         cache,
         "bundle",
         *quick(ring_series(folder / "ring", release)),
+        f"--base={base}",
         f"--out={folder / 'build'}",
-        root=light(),
+        root=light("random"),
     )
     assert done.returncode == 0, done.stderr
     return folder / "build"

@@ -114,24 +114,59 @@ class Outcome:
 
 # What a run would fetch and compile again, and no test is about. Entries are never written to once they are
 # there, so names of their own are enough.
-_WARM = ("downloads", "releases", "identities", "listings", "platforms", "checkers", "gocache")
+_WARM = ("downloads", "releases", "identities", "listings", "platforms", "checkers")
 
 
 def warmed(cache: Path, target: Path, without: Collection[str] = ()) -> Path:
-    """A cache of one's own at ``target`` that has fetched what ``cache`` has, and compiled what it has, but
-    for the kinds in ``without``."""
+    """A cache of one's own at ``target`` with ``cache``'s release, but for the kinds in ``without``.
+    Go's own cache is the same one: any number of go commands may share it."""
     for kind in (one for one in _WARM if one not in without):
         source = cache / "v1" / kind
-        for folder, _, names in os.walk(source):
-            below = target / "v1" / kind / Path(folder).relative_to(source)
-            if ".tmp-" in str(below):  # being filled by another test at this moment
-                continue
-            below.mkdir(parents=True, exist_ok=True)
+        left_out = _others(source) if kind == "releases" else set()
+        for folder, below, names in os.walk(source):
+            # One that is being filled by another test at this moment has such a name.
+            below[:] = [name for name in below if ".tmp-" not in name and Path(folder, name) not in left_out]
+            own = target / "v1" / kind / Path(folder).relative_to(source)
+            own.mkdir(parents=True, exist_ok=True)
             for name in names:
                 with contextlib.suppress(FileNotFoundError):
-                    os.link(Path(folder, name), below / name)
+                    os.link(Path(folder, name), own / name)
+    shared = target / "v1/gocache"
+    shared.parent.mkdir(parents=True, exist_ok=True)
+    (cache / "v1/gocache").mkdir(parents=True, exist_ok=True)
+    shared.symlink_to(cache / "v1/gocache")
     (target / "CACHEDIR.TAG").write_bytes((cache / "CACHEDIR.TAG").read_bytes())
     return target
+
+
+def _others(releases: Path) -> set[Path]:
+    """Those that are not ``RELEASE`` for this host: each has 12,000 files."""
+    entries = [one for one in releases.glob("*") if (one / "tree/VERSION").is_file()]
+    ours = {
+        one
+        for one in entries
+        if (one / "tree/VERSION").read_text().split()[0] == f"go{RELEASE}" and (one / "tree/bin/go").exists()
+    }
+    return set(entries) - ours
+
+
+def linked(release: Path, target: Path, *, tests_of: str | None = None) -> Path:
+    """A tree of one's own at ``target``, of links: what is changed in it is to be written anew. With
+    ``tests_of`` it has the tests of that package only, and half the files."""
+
+    def left_out(folder: str, names: list[str]) -> list[str]:
+        if tests_of is None or Path(folder) == release / "src" / tests_of:
+            return []
+        return [name for name in names if name == "testdata" or name.endswith("_test.go")]
+
+    shutil.copytree(release, target, copy_function=os.link, ignore=left_out)
+    return target
+
+
+def rewrite(path: Path, text: str) -> None:
+    """Give a file of a ``linked`` tree another text."""
+    path.unlink(missing_ok=True)
+    path.write_text(text, encoding="utf-8")
 
 
 def command(*arguments: str, root: Path = ROOT) -> list[str]:
@@ -183,13 +218,13 @@ def check(cache: Path, out: Path, *arguments: str) -> Outcome:
 
 
 @functools.cache
-def light() -> Path:
+def light(layout: str = "fixed") -> Path:
     """A project whose quick profile is as small as one can be: most runs are not about what is measured, nor
-    about platforms that this host is not."""
+    about how it was linked, nor about platforms that this host is not."""
     root = Path(tempfile.mkdtemp(prefix="gopatch-light-"))
     atexit.register(shutil.rmtree, root, ignore_errors=True)
     depth = {"types": "cells", "build": "cells", "tests": "none"}
-    project(root, rounds=8, max_rounds=8, noise_rounds=0, benchtime="5ms", compile=depth)
+    project(root, rounds=8, max_rounds=8, noise_rounds=0, benchtime="5ms", compile=depth, layout=layout)
     author = ("-c", "user.name=A", "-c", "user.email=a@example.com")
     for words in (("init", "-q"), ("add", "."), (*author, "commit", "-q", "-m", "A project")):
         subprocess.run(["git", *words], cwd=root, check=True)
@@ -218,12 +253,12 @@ class Started:
 
     live: ClassVar[list[Started]] = []
 
-    def __init__(self, cache: Path, out: Path, *arguments: str) -> None:
+    def __init__(self, cache: Path, out: Path, *arguments: str, root: Path | None = None) -> None:
         self.out = out
         self.log = out.with_suffix(".err")
         with self.log.open("w") as stream:
             self.process = subprocess.Popen(
-                command("patch-validate", f"--out={out}", *arguments, root=light()),
+                command("patch-validate", f"--out={out}", *arguments, root=root or light()),
                 cwd=ROOT,
                 env=environment(cache),
                 stdout=stream,

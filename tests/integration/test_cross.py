@@ -107,7 +107,7 @@ def test_packed_for_windows_it_holds_windows_tools(cache: Path, series: Path, tm
 def made(cache: Path, series: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("elsewhere")
     words = [f"--series={series}", "--profile=quick", f"--cells={','.join(MAGIC)}", "--json"]
-    done = run(cache, "bundle", *words, f"--out={folder / 'build'}", root=light())
+    done = run(cache, "bundle", *words, f"--out={folder / 'build'}", root=light("random"))
     assert done.returncode == ExitCode.PASS, done.stderr
     return Made(folder=folder / "build", said=json.loads(done.stdout))
 

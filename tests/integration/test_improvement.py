@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +15,17 @@ import pytest
 from scipy import stats
 
 from pipeline.errors import ExitCode
-from tests.integration.harness import Edits, Outcome, diff, make_series, project, quick, validate
+from tests.integration.harness import (
+    Edits,
+    Outcome,
+    diff,
+    linked,
+    make_series,
+    project,
+    quick,
+    rewrite,
+    validate,
+)
 
 pytestmark = [pytest.mark.go, pytest.mark.measures]
 
@@ -145,12 +154,10 @@ def test_its_interval_covers_the_truth_measured_separately(
 
 
 def _tree(release: Path, root: Path, *, improved: bool) -> Path:
-    # Links are enough: what is changed is written anew.
-    shutil.copytree(release, root, copy_function=os.link)
+    linked(release, root)
     text = (root / CODE).read_text(encoding="utf-8")
-    (root / CODE).unlink()
-    (root / CODE).write_text(improve(text) if improved else text, encoding="utf-8")
-    (root / TEST).write_text(BENCHMARK, encoding="utf-8")
+    rewrite(root / CODE, improve(text) if improved else text)
+    rewrite(root / TEST, BENCHMARK)
     return root
 
 

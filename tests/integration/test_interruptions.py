@@ -17,6 +17,7 @@ from tests.integration.harness import (
     Started,
     command,
     environment,
+    light,
     quick,
     ring_series,
     validate,
@@ -37,21 +38,22 @@ def test_stopped_twice_and_resumed(
         used = warmed(cache, tmp_path / "cache", without=("downloads", "releases"))
     series = ring_series(tmp_path / f"stop-{stage.replace(' ', '-')}", release)
     out = tmp_path / "out"
-    first = Started(used, out, *quick(series))
+    root = light("random" if stage == "benchmarks" else "fixed")
+    first = Started(used, out, *quick(series), root=root)
     first.wait_for(f"{stage} …")
     assert first.stop(signal.SIGINT) == ExitCode.INTERRUPTED, first.log.read_text()
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     assert (report["verdict"], report["exit_code"]) == ("interrupted", 130)
     assert "--resume" in first.log.read_text()
 
-    second = Started(used, out, "--resume", *quick(series))
+    second = Started(used, out, "--resume", *quick(series), root=root)
     # The tests may have ended before the signal came: then they are not run again.
     second.wait_for("benchmarks …" if stage == "test" else f"{stage} …")
     second.stop(signal.SIGKILL)
     # Died without a word: the report on disk must not be a pass.
     assert json.loads((out / "report.json").read_text(encoding="utf-8"))["exit_code"] != 0
 
-    done = validate(used, out, "--resume", *quick(series))
+    done = validate(used, out, "--resume", *quick(series), root=root)
     assert done.code in {ExitCode.PASS, ExitCode.INCONCLUSIVE}, done.err
     (row,) = [r for r in done.report["cells"][0]["benchmarks"] if r["unit"] == "sec/op"]
     assert row["n"] >= 6

@@ -21,7 +21,7 @@ from tests.actions.job import JobRun
 from tests.actions.runner import Run, Setting, run
 from tests.integration.harness import ROOT, ring_series, warmed
 
-pytestmark = [pytest.mark.go, pytest.mark.measures]
+pytestmark = pytest.mark.go
 
 HOST = "{0.goos}-{0.goarch}".format(host_platform())
 # What a cell's job would have in its cache, had it fetched or built anything of Go.
