@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import IO
 
 from pipeline.errors import HostError, InterruptedRunError
@@ -159,18 +160,49 @@ def started(
     stdin: bytes = b"",
 ) -> Iterator[tuple[Capture, Usage, Sequence[threading.Thread]]]:
     """A program from its start to the end of its whole group, which comes with the block's, at the latest."""
-    process = _start(words, env=env, cwd=cwd, merge=merge)
-    capture, usage = Capture(sink), Usage()
-    threads: list[threading.Thread] = []
-    try:
-        _registry.add(process)
-        threads += _pumps(process, capture, usage, stdin)
-        yield capture, usage, threads
-    finally:
+    with _held_back() as let_through:
+        process = _start(words, env=env, cwd=cwd, merge=merge)
+        capture, usage = Capture(sink), Usage()
+        threads: list[threading.Thread] = []
         try:
-            _finish(process, usage, threads)
+            _registry.add(process)
+            threads += _pumps(process, capture, usage, stdin)
+            let_through()
+            yield capture, usage, threads
         finally:
-            _registry.remove(process)
+            try:
+                _finish(process, usage, threads)
+            finally:
+                _registry.remove(process)
+
+
+@contextlib.contextmanager
+def _held_back() -> Iterator[Callable[[], None]]:
+    """Ctrl-C and SIGTERM wait until the function given is called, or the block ends: between a program's
+    start and the moment somebody waits for it, they would leave it running with nobody to end it."""
+    if threading.current_thread() is not threading.main_thread():  # where no handler ever runs
+        yield lambda: None
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    held = [number for number, handler in handlers.items() if callable(handler)]
+
+    def let_through() -> None:
+        while held:  # a signal may end this half way: the block's end goes on
+            signal.signal(held[-1], handlers[held[-1]])
+            held.pop()
+        if came:
+            number, frame = came[0]
+            came.clear()
+            if callable(handler := handlers[signal.Signals(number)]):
+                handler(number, frame)
+
+    try:
+        for number in held:
+            signal.signal(number, lambda number, frame: came.append((number, frame)))
+        yield let_through
+    finally:
+        let_through()
 
 
 def _finish(process: subprocess.Popen[bytes], usage: Usage, threads: Sequence[threading.Thread]) -> None:

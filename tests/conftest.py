@@ -27,13 +27,19 @@ NEEDS = {
 }
 
 
+# They compile for long, and what they share with those after them (the library for Windows and for this host)
+# is compiled twice where two begin together.
+FIRST = ("test_default_run.py", "test_toolchain_verify.py")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--everything``: no marker is left out, and a skip is a failure."""
     parser.addoption("--everything", action="store_true", help="run every marker; a skip is a failure")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs more than Python and git, with the reason."""
+    """Leave out what needs more than Python and git, with the reason; else see ``FIRST``."""
+    items.sort(key=lambda item: item.path.name not in FIRST)
     if config.getoption("--everything"):
         return
     for item in items:

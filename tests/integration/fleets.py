@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.integration import forked
 from tests.integration.harness import ROOT, Outcome, command, environment
 
 CELL = "linux-amd64"
@@ -17,14 +18,8 @@ def run(
     cache: Path, *words: str, env: Mapping[str, str] | None = None, root: Path = ROOT
 ) -> subprocess.CompletedProcess[str]:
     """``./inv WORDS`` to its end; ``env`` comes on top. ``root`` is as in ``command``."""
-    return subprocess.run(
-        command(*words, root=root),
-        cwd=ROOT,
-        env={**environment(cache), **(env or {})},
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
+    return forked.run(
+        command(*words, root=root), cwd=ROOT, env={**environment(cache), **(env or {})}, timeout=900
     )
 
 

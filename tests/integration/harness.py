@@ -21,6 +21,9 @@ from typing import Any, ClassVar
 
 import yaml
 
+from tests.integration import forked
+from tests.integration.forked import Forked
+
 ROOT = Path(__file__).resolve().parents[2]
 RELEASE = "1.27.3"
 HEADER = "// Copyright 2026 The Go Authors.\n\npackage ring\n\n"
@@ -190,30 +193,20 @@ def validate(
     root: Path | None = None,
 ) -> Outcome:
     """Run ``patch-validate --out OUT ARGUMENTS`` to its end in the project ``root``, or in a light one."""
-    root = root or light()
-    done = subprocess.run(
-        [*prefix, *command("patch-validate", f"--out={out}", *arguments, root=root)],
-        cwd=root,
-        env=env or environment(cache),
-        capture_output=True,
-        text=True,
-        timeout=1500,
-        check=False,
-    )
+    root, env = root or light(), env or environment(cache)
+    words = command("patch-validate", f"--out={out}", *arguments, root=root)
+    if prefix:
+        words = [*prefix, *words]
+        done = subprocess.run(words, cwd=root, env=env, capture_output=True, text=True, check=False)
+    else:
+        done = forked.run(words, cwd=root, env=env, timeout=1500)
     return Outcome(code=done.returncode, out=done.stdout, err=done.stderr, folder=out)
 
 
 def check(cache: Path, out: Path, *arguments: str) -> Outcome:
     """Run ``patch-check --out OUT ARGUMENTS`` to its end."""
-    done = subprocess.run(
-        command("patch-check", f"--out={out}", *arguments),
-        cwd=ROOT,
-        env=environment(cache),
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
+    words = command("patch-check", f"--out={out}", *arguments)
+    done = forked.run(words, cwd=ROOT, env=environment(cache), timeout=900)
     return Outcome(code=done.returncode, out=done.stdout, err=done.stderr, folder=out)
 
 
@@ -256,16 +249,9 @@ class Started:
     def __init__(self, cache: Path, out: Path, *arguments: str, root: Path | None = None) -> None:
         self.out = out
         self.log = out.with_suffix(".err")
-        with self.log.open("w") as stream:
-            self.process = subprocess.Popen(
-                command("patch-validate", f"--out={out}", *arguments, root=root or light()),
-                cwd=ROOT,
-                env=environment(cache),
-                stdout=stream,
-                stderr=stream,
-                start_new_session=True,
-            )
-
+        self.log.write_text("")
+        words = command("patch-validate", f"--out={out}", *arguments, root=root or light())
+        self.process = Forked(words, cwd=ROOT, env=environment(cache), out=self.log, err=self.log)
         self.live.append(self)
 
     @classmethod

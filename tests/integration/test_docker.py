@@ -27,6 +27,7 @@ from pipeline.errors import ExitCode, HostError
 from tests.integration.attendants import compile_both
 from tests.integration.dockerd import CONTEXT, Engine
 from tests.integration.fleets import CELL, merged, records, run
+from tests.integration.forked import Forked
 from tests.integration.harness import ROOT, command, environment
 
 pytestmark = [pytest.mark.go, pytest.mark.docker]
@@ -276,23 +277,22 @@ class Going:
     def __init__(self, engine: Engine, built: Path, folder: Path) -> None:
         self.out = folder / f"cell-{CELL}"
         words = ("cell", CELL, f"--bundle={built / 'cells' / CELL}", f"--out={self.out}")
-        self.process = subprocess.Popen(
+        self.said = folder / "said"
+        self.process = Forked(
             command(*words, f"--docker={CONTEXT}"),
             cwd=ROOT,
             env={**environment(folder / "cache"), **engine.env},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
+            out=Path(os.devnull),
+            err=self.said,
         )
         deadline = time.monotonic() + 300
         while not any(one["kind"] == "pair" for one in records(self.out)):
-            assert self.process.poll() is None, self.process.communicate()[1]
+            assert self.process.poll() is None, self.said.read_text()
             assert time.monotonic() < deadline
             time.sleep(0.1)
 
     def end(self) -> tuple[int, str]:
-        _, said = self.process.communicate(timeout=180)
-        return self.process.returncode, said
+        return self.process.wait(timeout=180), self.said.read_text()
 
 
 def test_ctrl_c(engine: Engine, built: Path, tmp_path: Path, cache: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from pipeline.errors import ExitCode
 from tests.integration.fleets import CELL, merged, records, run
+from tests.integration.forked import Forked
 from tests.integration.harness import ROOT, command, environment, quick, ring_series
 
 pytestmark = pytest.mark.go
@@ -79,9 +80,8 @@ def test_go_reads_the_stamp_of_a_program(built: Path, release: Path, tmp_path: P
 def test_a_cell_that_is_killed_is_missing(cache: Path, built: Path, tmp_path: Path) -> None:
     out = tmp_path / f"cell-{CELL}"
     words = command("cell", CELL, f"--bundle={built / 'cells' / CELL}", f"--out={out}")
-    process = subprocess.Popen(
-        words, cwd=ROOT, env=environment(cache), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    nowhere = Path(os.devnull)
+    process = Forked(words, cwd=ROOT, env=environment(cache), out=nowhere, err=nowhere)
     deadline = time.monotonic() + 120
     while not any(one["kind"] == "pair" for one in records(out)):
         assert process.poll() is None

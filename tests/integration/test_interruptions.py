@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import ExitCode
+from tests.integration import forked
 from tests.integration.harness import (
     ROOT,
     Started,
@@ -50,6 +50,7 @@ def test_stopped_twice_and_resumed(
     # The tests may have ended before the signal came: then they are not run again.
     second.wait_for("benchmarks …" if stage == "test" else f"{stage} …")
     second.stop(signal.SIGKILL)
+    _wait_for_orphans(used)
     # Died without a word: the report on disk must not be a pass.
     assert json.loads((out / "report.json").read_text(encoding="utf-8"))["exit_code"] != 0
 
@@ -66,6 +67,22 @@ def test_stopped_twice_and_resumed(
     assert sorted(set(blocks)) == sorted(blocks[::2])
     assert all(blocks.count(block) == 2 for block in blocks)
     assert list((used / "v1").glob("*/.tmp-*")) == []
+
+
+def _wait_for_orphans(cache: Path) -> None:
+    """Until nothing writes to the cache any more that a killed run had started: it is not killed with it, and
+    nobody would start a run again within a second."""
+    deadline = time.monotonic() + 60
+    while any(str(cache).encode() in _words(path) for path in Path("/proc").glob("[0-9]*")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _words(process: Path) -> bytes:
+    try:
+        return (process / "cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def test_sigterm_ends_like_ctrl_c_and_leaves_no_program(cache: Path, release: Path, tmp_path: Path) -> None:
@@ -167,18 +184,14 @@ def test_clean_empties_the_cache_and_nothing_else(cache: Path, release: Path, tm
     series = ring_series(tmp_path / "cleaned", release, benchmarks={}, tests={})
     assert validate(used, tmp_path / "out", *quick(series)).code == ExitCode.PASS
     env = environment(used)
-    done = subprocess.run(
-        command("clean", "--all"), cwd=ROOT, env=env, capture_output=True, text=True, check=False
-    )
+    done = forked.run(command("clean", "--all"), cwd=ROOT, env=env, timeout=300)
     assert done.returncode == ExitCode.PASS, done.stderr
     assert [path.name for path in used.iterdir()] == ["CACHEDIR.TAG"]
     assert (tmp_path / "out/report.json").exists()
     shutil.rmtree(used)
     used.mkdir()
     (used / "thesis.txt").write_text("precious")
-    refused = subprocess.run(
-        command("clean", "--all"), cwd=ROOT, env=env, capture_output=True, text=True, check=False
-    )
+    refused = forked.run(command("clean", "--all"), cwd=ROOT, env=env, timeout=300)
     assert refused.returncode == ExitCode.USAGE
     assert "not a gopatch cache" in refused.stderr
     assert (used / "thesis.txt").exists()

@@ -14,6 +14,7 @@ from pipeline.errors import ExitCode
 from pipeline.golang import Go
 from pipeline.plan import experiments, ports, variables
 from pipeline.values import Platform
+from tests.integration import forked
 from tests.integration.harness import RELEASE, ROOT, command, environment
 
 pytestmark = pytest.mark.go
@@ -80,15 +81,7 @@ def test_build_settings_are_those_that_go_takes(
 
 
 def matrix(cache: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command("matrix", *words),
-        cwd=ROOT,
-        env={**environment(cache), **more},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    return forked.run(command("matrix", *words), cwd=ROOT, env={**environment(cache), **more}, timeout=300)
 
 
 def test_with_the_release_in_the_cache_its_own_list_is_used(

@@ -20,6 +20,7 @@ from pipeline.patch.blobs import ReleaseBlobs
 from pipeline.source.wheel import WheelRelease
 from pipeline.store import Store
 from pipeline.values import GoTree, Patch
+from tests.integration import forked
 from tests.integration.harness import ROOT, command, environment, make_series, quick, validate
 
 pytestmark = pytest.mark.go
@@ -153,15 +154,7 @@ def judge(root: Path, content: bytes, done: Applied) -> None:
 
 
 def applied(cache: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command("patch-apply", *words),
-        cwd=ROOT,
-        env=environment(cache),
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
+    return forked.run(command("patch-apply", *words), cwd=ROOT, env=environment(cache), timeout=600)
 
 
 def test_the_command(cache: Path, trees: Trees, tmp_path: Path) -> None:

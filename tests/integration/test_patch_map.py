@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 import yaml
 
 from pipeline.errors import ExitCode
+from tests.integration import forked
 from tests.integration.harness import LEN, RELEASE, ROOT, Edits, command, diff, environment, make_series
 
 pytestmark = pytest.mark.go
@@ -34,15 +34,8 @@ def series(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def patch_map(cache: Path, out: Path, *arguments: str) -> tuple[int, dict[str, Any], str]:
-    done = subprocess.run(
-        command("patch-map", f"--out={out}", *arguments),
-        cwd=ROOT,
-        env=environment(cache),
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
+    words = command("patch-map", f"--out={out}", *arguments)
+    done = forked.run(words, cwd=ROOT, env=environment(cache), timeout=600)
     assert done.returncode in {0, 1, 4}, done.stderr
     return done.returncode, json.loads((out / "map.json").read_text()), done.stdout
 

@@ -21,6 +21,7 @@ from pipeline.install import beside, install, preflight, rollback
 from pipeline.install.install import Ground, Request
 from pipeline.install.replace import LAST
 from pipeline.toolchain.build import tools_digest
+from tests.integration import forked
 from tests.integration.harness import RELEASE, ROOT, command, environment
 from tests.integration.killed_install import ground as made_ground
 
@@ -89,7 +90,8 @@ class Place:
 
     def killed(self, action: str, at: str) -> int:
         """Do it in a process that kills itself at a step."""
-        return subprocess.run(self.line("SIGKILL", action, at), cwd=ROOT, timeout=300, check=False).returncode
+        line = self.line("SIGKILL", action, at)
+        return forked.run(line, cwd=ROOT, env=os.environ, timeout=300).returncode
 
     def line(self, signal_name: str, action: str, at: str) -> list[str]:
         """The command line of a process that does it, and sends itself a signal at a step."""
@@ -100,9 +102,7 @@ class Place:
     def inv(self, *words: str) -> subprocess.CompletedProcess[str]:
         """A command as its user has it, with this list of toolchains."""
         env = environment(self.store, GOPATCH_TOOLCHAINS=str(self.root))
-        return subprocess.run(
-            command(*words), cwd=ROOT, env=env, capture_output=True, text=True, timeout=300, check=False
-        )
+        return forked.run(command(*words), cwd=ROOT, env=env, timeout=300)
 
     @property
     def request(self) -> Request:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -286,3 +289,47 @@ def test_nothing_is_started_beside_a_run_that_stops() -> None:
     proc.interrupt_all()
     with pytest.raises(InterruptedRunError), proc.beside(["/bin/true"], env=ENV):
         pass
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_a_program_is_started_leaves_none_behind(
+    monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """The signal comes when the program runs and nobody has its name yet."""
+    pids: list[int] = []
+
+    class Popen(subprocess.Popen[bytes]):
+        def __init__(self, *words: Any, **options: Any) -> None:
+            super().__init__(*words, **options)
+            pids.append(self.pid)
+            os.kill(os.getpid(), number)
+            for _ in range(1000):  # where Python runs a handler
+                pass
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "Popen", Popen)
+    before = signal.signal(number, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            python("import time; time.sleep(60)")
+        assert signal.getsignal(number) is interrupt
+    finally:
+        signal.signal(number, before)
+    (pid,) = pids
+    assert gone(pid)
+
+
+def test_a_signal_is_not_lost_when_the_program_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any, **__: Any) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        raise FileNotFoundError
+
+    monkeypatch.setattr(subprocess, "Popen", fails)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            python("")
+    finally:
+        signal.signal(signal.SIGINT, before)
