@@ -202,7 +202,10 @@ def _held_back() -> Iterator[Callable[[], None]]:
             signal.signal(number, lambda number, frame: came.append((number, frame)))
         yield let_through
     finally:
-        let_through()
+        try:
+            let_through()
+        finally:
+            let_through()
 
 
 def _finish(process: subprocess.Popen[bytes], usage: Usage, threads: Sequence[threading.Thread]) -> None:

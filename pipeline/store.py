@@ -39,11 +39,11 @@ _FEW = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """What a builder remembers, and the only files below its folder that have no other name: the rest are
-    links to files that are on disk."""
+    """What a builder remembers, and the only files below its folder that have no other name (None: they are
+    to be searched for). The rest are links to files that are on disk."""
 
     meta: Mapping[str, Any]
-    files: Sequence[Path]
+    files: Sequence[Path] | None
 
 
 Build = Callable[[Path], Mapping[str, Any] | Made]
@@ -164,12 +164,13 @@ class Store:
         started = time.monotonic()
         scratch.mkdir()
         try:
-            made = build(scratch)
-            meta = dict(made.meta if isinstance(made, Made) else made)
+            built = build(scratch)
+            made = built if isinstance(built, Made) else Made(meta=built, files=None)
+            meta = dict(made.meta)
             seconds = round(time.monotonic() - started, 3)
             manifest = {"kind": kind, "key": key, "inputs": dict(inputs), "meta": meta, "seconds": seconds}
             (scratch / _MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
-            _sync(scratch, made.files if isinstance(made, Made) else None)
+            _sync(scratch, made.files)
             final = scratch.parent / key
             scratch.rename(final)
         except BaseException:

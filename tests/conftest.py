@@ -27,8 +27,8 @@ NEEDS = {
 }
 
 
-# They compile for long, and what they share with those after them (the library for Windows and for this host)
-# is compiled twice where two begin together.
+# They compile for long. What they share with others (Go's library for this host and for Windows) is compiled
+# once when those come later, and twice when they begin together.
 FIRST = ("test_default_run.py", "test_toolchain_verify.py")
 
 
@@ -38,7 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs more than Python and git, with the reason; else see ``FIRST``."""
+    """Put ``FIRST`` first. Leave out what needs more than Python and git, with the reason."""
     items.sort(key=lambda item: item.path.name not in FIRST)
     if config.getoption("--everything"):
         return

@@ -43,7 +43,7 @@ class Target(NamedTuple):
     benchmark: str
 
 
-# Both sides' binaries of some packages in a layout of their own, by its seed; they are gone afterwards.
+# Both sides' binaries of some packages in a layout of their own, by its seed; for this round only.
 Relink = Callable[[int, Collection[str]], contextlib.AbstractContextManager[Binaries]]
 
 

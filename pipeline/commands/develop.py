@@ -31,7 +31,7 @@ def test(root: Path, *, everything: bool, args: Sequence[str]) -> ExitCode:
     Then it is two calls on one cache. What shares the machine is first: one worker more than half the cores
     keeps them busy, as many tests wait; and files start in their order, the long ones on real Go before the
     many small ones that fill the gaps at the end. What judges its measurements has the machine to itself
-    then, and finds compiled what all of it needs.
+    then, and finds Go's library compiled.
     """
     pytest = [sys.executable, "-m", "pytest"]
     if not everything:

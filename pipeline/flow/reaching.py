@@ -71,13 +71,18 @@ def find(context: Context, builder: Builder, patched: PatchedTree) -> Reached:
         go = builder.go(builder.base.root, builder.base.digest)
         context.progress.step("platforms of the release")
         packages = _asked({name for files in patched.steps for name in files})
-        with ThreadPoolExecutor(1) as pool:  # while go answers, the prefixes' trees are linked
-            making = pool.submit(trees.prefixes, context.store, builder.base, patched)
+        pool = ThreadPoolExecutor(1)  # while go answers, the prefixes' trees are linked
+        try:
+            numbers = range(1, len(patched.steps))
+            making = [pool.submit(trees.prefix, context.store, builder.base, patched, n) for n in numbers]
             release = listing.of_release(asker, go, context.plan.host)
             before = listing.of_tree(asker, go, builder.base.manifest, packages, release.platforms)
-            with contextlib.suppress(PatchError):  # what stands below asks again, in the series' order
+            # For the store: it is asked again below, where a patch at fault is named in the series' order.
+            with contextlib.suppress(PatchError):
                 _after(asker, builder, patched.tree, packages, release)
-            steps = making.result()
+            steps = [*(one.result() for one in making), patched.tree]
+        finally:
+            pool.shutdown(cancel_futures=True)
         found = []
         for number, (patch, one) in enumerate(zip(context.plan.series.patches, steps, strict=True), 1):
             context.progress.step(f"{len(release.platforms)} platforms, {patch.name}", number, len(steps))
@@ -104,6 +109,7 @@ def find(context: Context, builder: Builder, patched: PatchedTree) -> Reached:
 def _after(
     asker: Asker, builder: Builder, one: GoTree, packages: Sequence[str], release: Release
 ) -> listing.Listings:
+    """The listings of a prefix's tree."""
     base = builder.base
     go, own = (builder.go(root, base.digest) for root in (base.root, one.root))
     return listing.of_tree(asker, own, one.manifest, packages, release.platforms, baseline=go)

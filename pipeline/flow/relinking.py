@@ -35,7 +35,7 @@ def layouts(context: Context, sides: Sides) -> Iterator[Relink | None]:
 
 class _Layouts:
     """Two folders take turns: while a round is linked in one, the last round's programs go from the other.
-    That takes 20 ms, in which nothing would be linked or measured."""
+    That takes 20 ms, in which nothing would be linked or measured; for it, two rounds have room."""
 
     def __init__(self, *, context: Context, sides: Sides, root: Path, pool: ThreadPoolExecutor) -> None:
         self._context, self._sides, self._root, self._pool = context, sides, root, pool

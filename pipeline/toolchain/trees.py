@@ -1,4 +1,5 @@
-"""The two trees of a run: the patched one, and the baseline with the series' own tests laid over it."""
+"""The trees of a run: the patched one, those of the series' prefixes, and the baseline with the series' own
+tests laid over it."""
 
 from __future__ import annotations
 
@@ -56,23 +57,18 @@ def patched(
 def written(store: Store, base: GoTree, series: Series, outcome: Outcome) -> PatchedTree:
     """A clone of the baseline with what the series makes of it; PatchError when that failed."""
     outcome.require()
-    tree_ = _clone(store, base, outcome.files, f"{base.version} with {series.name}")
+    found = _clone(store, base, outcome.files, f"{base.version} with {series.name}")
     return PatchedTree(
-        tree=tree_,
+        tree=found,
         applied=outcome.applied,
-        changed=tuple(tree.changed(base.manifest, tree_.manifest)),
+        changed=tuple(tree.changed(base.manifest, found.manifest)),
         steps=outcome.steps,
     )
 
 
-def prefixes(store: Store, base: GoTree, patched_tree: PatchedTree) -> list[GoTree]:
-    """A tree for every prefix of the series, by its number of patches. The last is the patched tree."""
-    steps = patched_tree.steps[:-1]
-    made = [
-        _clone(store, base, files, f"{base.version} with {number} of {len(patched_tree.steps)} patches")
-        for number, files in enumerate(steps, 1)
-    ]
-    return [*made, patched_tree.tree]
+def prefix(store: Store, base: GoTree, whole: PatchedTree, number: int) -> GoTree:
+    """The tree that the first ``number`` patches of the series make."""
+    return _clone(store, base, whole.steps[number - 1], f"{base.version} with {number} patches")
 
 
 def _clone(store: Store, base: GoTree, changed: Files, origin: str) -> GoTree:
@@ -99,10 +95,10 @@ def _clone(store: Store, base: GoTree, changed: Files, origin: str) -> GoTree:
     )
 
 
-def _made(folder: Path, manifest: tree.Manifest, written: Iterable[str]) -> Made:
-    """The entry of a tree with this manifest; the files ``written`` are no links."""
+def _made(folder: Path, manifest: tree.Manifest, own_names: Iterable[str]) -> Made:
+    """The entry of a tree with this manifest; the files of ``own_names`` are no links."""
     tree.save(manifest, folder / "manifest.json")
-    own = [folder / "tree" / name for name in dict.fromkeys(written) if name in manifest]
+    own = [folder / "tree" / name for name in dict.fromkeys(own_names) if name in manifest]
     return Made(meta={"digest": tree.digest(manifest)}, files=[*own, folder / "manifest.json"])
 
 

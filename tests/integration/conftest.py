@@ -72,7 +72,8 @@ def run_default(
     cache: Path, release: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> subprocess.CompletedProcess[str]:
     """The README's command, once: the default series in the standard profile. It measures for the fewest
-    rounds, and builds for the matrix's platforms instead of all: ``./inv self-bench`` runs it whole."""
+    rounds, which are short, and builds for the matrix's platforms instead of all: ``./inv self-bench`` runs
+    all of it."""
     folder = tmp_path_factory.mktemp("default")
     depth = {"types": "all", "build": "cells", "tests": "host"}
     root = project(

@@ -1,7 +1,8 @@
 """The commands in processes that are forked from one that has loaded what they load: that spares most of the
 half second of processor time that a start takes, some two hundred times, and no test here is about it.
 
-Such a process is as a shell starts one: arguments, folder, environment, files and signals of its own.
+Such a process is as a shell starts one: arguments, folder, environment, files and signals of its own. What
+Python reads of the environment as it starts is that of the process it comes from.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Forked:
         assert tuple(command[:2]) == START, command
         self.args = list(command)
         words = (list(command[2:]), str(cwd), dict(env), str(out), str(err))
-        self._process = _context().Process(target=_main, args=words)
+        self._process = _context().Process(target=_main, args=words, daemon=True)
         self._process.start()
 
     @property

@@ -120,10 +120,10 @@ class Outcome:
 _WARM = ("downloads", "releases", "identities", "listings", "platforms", "checkers")
 
 
-def warmed(cache: Path, target: Path, without: Collection[str] = ()) -> Path:
+def warmed(cache: Path, target: Path, without: Collection[str] = (), *, own_go: bool = False) -> Path:
     """A cache of one's own at ``target`` with ``cache``'s release, but for the kinds in ``without``.
-    Go's own cache is the same one: any number of go commands may share it."""
-    for kind in (one for one in _WARM if one not in without):
+    Go's own cache is the same one, which any number of go commands may share; with ``own_go`` a snapshot."""
+    for kind in (one for one in (*_WARM, *(["gocache"] if own_go else [])) if one not in without):
         source = cache / "v1" / kind
         left_out = _others(source) if kind == "releases" else set()
         for folder, below, names in os.walk(source):
@@ -134,10 +134,10 @@ def warmed(cache: Path, target: Path, without: Collection[str] = ()) -> Path:
             for name in names:
                 with contextlib.suppress(FileNotFoundError):
                     os.link(Path(folder, name), own / name)
-    shared = target / "v1/gocache"
-    shared.parent.mkdir(parents=True, exist_ok=True)
-    (cache / "v1/gocache").mkdir(parents=True, exist_ok=True)
-    shared.symlink_to(cache / "v1/gocache")
+    if not own_go:
+        (cache / "v1/gocache").mkdir(parents=True, exist_ok=True)
+        (target / "v1").mkdir(parents=True, exist_ok=True)
+        (target / "v1/gocache").symlink_to(cache / "v1/gocache")
     (target / "CACHEDIR.TAG").write_bytes((cache / "CACHEDIR.TAG").read_bytes())
     return target
 
@@ -191,13 +191,17 @@ def validate(
     env: Mapping[str, str] | None = None,
     prefix: Sequence[str] = (),
     root: Path | None = None,
+    plain: bool = False,
 ) -> Outcome:
-    """Run ``patch-validate --out OUT ARGUMENTS`` to its end in the project ``root``, or in a light one."""
+    """Run ``patch-validate --out OUT ARGUMENTS`` to its end in the project ``root``, or in a light one;
+    ``plain`` starts Python for it, as a ``prefix`` does."""
     root, env = root or light(), env or environment(cache)
     words = command("patch-validate", f"--out={out}", *arguments, root=root)
-    if prefix:
+    if prefix or plain:
         words = [*prefix, *words]
-        done = subprocess.run(words, cwd=root, env=env, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            words, cwd=root, env=env, capture_output=True, text=True, timeout=1500, check=False
+        )
     else:
         done = forked.run(words, cwd=root, env=env, timeout=1500)
     return Outcome(code=done.returncode, out=done.stdout, err=done.stderr, folder=out)

@@ -50,11 +50,10 @@ def test_stopped_twice_and_resumed(
     # The tests may have ended before the signal came: then they are not run again.
     second.wait_for("benchmarks …" if stage == "test" else f"{stage} …")
     second.stop(signal.SIGKILL)
-    _wait_for_orphans(used)
     # Died without a word: the report on disk must not be a pass.
     assert json.loads((out / "report.json").read_text(encoding="utf-8"))["exit_code"] != 0
 
-    done = validate(used, out, "--resume", *quick(series), root=root)
+    done = validate(used, out, "--resume", *quick(series), root=root, plain=True)
     assert done.code in {ExitCode.PASS, ExitCode.INCONCLUSIVE}, done.err
     (row,) = [r for r in done.report["cells"][0]["benchmarks"] if r["unit"] == "sec/op"]
     assert row["n"] >= 6
@@ -66,12 +65,14 @@ def test_stopped_twice_and_resumed(
     ]
     assert sorted(set(blocks)) == sorted(blocks[::2])
     assert all(blocks.count(block) == 2 for block in blocks)
-    assert list((used / "v1").glob("*/.tmp-*")) == []
+    # What a killed run had started goes on. pip makes its folder again; nobody trusts it, clean removes it.
+    _wait_for_orphans(used)
+    left = list((used / "v1").glob("*/.tmp-*"))
+    assert [one for one in left if not (stage == "fetch" and one.parent.name == "downloads")] == []
 
 
 def _wait_for_orphans(cache: Path) -> None:
-    """Until nothing writes to the cache any more that a killed run had started: it is not killed with it, and
-    nobody would start a run again within a second."""
+    """Until no program runs that names the cache."""
     deadline = time.monotonic() + 60
     while any(str(cache).encode() in _words(path) for path in Path("/proc").glob("[0-9]*")):
         assert time.monotonic() < deadline
@@ -187,6 +188,7 @@ def test_clean_empties_the_cache_and_nothing_else(cache: Path, release: Path, tm
     done = forked.run(command("clean", "--all"), cwd=ROOT, env=env, timeout=300)
     assert done.returncode == ExitCode.PASS, done.stderr
     assert [path.name for path in used.iterdir()] == ["CACHEDIR.TAG"]
+    assert any((cache / "v1/gocache").iterdir()), "not through a link"
     assert (tmp_path / "out/report.json").exists()
     shutil.rmtree(used)
     used.mkdir()

@@ -92,7 +92,7 @@ def done(place: Path, cache: Path, options: dict[str, str]) -> Run:
 @pytest.fixture(scope="module")
 def local(place: Path, cache: Path, options: dict[str, str]) -> Path:
     """The folder of the same run on this machine alone: another clone, another cache."""
-    warmed(cache, place / "caches/local")
+    warmed(cache, place / "caches/local", own_go=True)
     clone = place / "local"
     subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", str(ROOT), str(clone)], check=True)
     if here := venv():

@@ -17,6 +17,7 @@ from pipeline.gates.compile import Prefix
 from pipeline.patch import listing, reach
 from pipeline.patch.listing import Listing, Listings, Release
 from pipeline.records import SeriesReach
+from pipeline.toolchain import trees
 from pipeline.values import GoTree, Platform
 
 LINUX = Platform(goos="linux", goarch="amd64")
@@ -30,7 +31,8 @@ def go_tree(manifest: dict[str, str]) -> GoTree:
 
 
 class Run:
-    """A series of one patch, as far as its reach looks at it; package p compiles p.go everywhere."""
+    """A series as far as its reach looks at it: ``patches`` patches, all ``changes`` in the first. Package p
+    compiles p.go everywhere."""
 
     def __init__(
         self,
@@ -38,18 +40,21 @@ class Run:
         changes: dict[str, str],
         fails: str = "",
         importers: Importers | None = None,
+        patches: int = 1,
     ) -> None:
         self.asked: list[str] = []
         self.fails = fails
-        self.patched: Any = SimpleNamespace(tree=go_tree({**BASE, **changes}), steps=(dict(changes),))
+        self.patched: Any = SimpleNamespace(
+            tree=go_tree({**BASE, **changes}), steps=(dict(changes),) * patches
+        )
         self.builder: Any = SimpleNamespace(base=go_tree(BASE), go=lambda *_: None)
         self.records: list[Any] = []
-        patch = SimpleNamespace(name="0001-x.patch")
+        names = [SimpleNamespace(name=f"{number:04d}-x.patch") for number in range(1, patches + 1)]
         self.context: Any = SimpleNamespace(
             store=None,
             shell=None,
             jobs=1,
-            plan=SimpleNamespace(cells=[], series=SimpleNamespace(patches=(patch,)), host=LINUX),
+            plan=SimpleNamespace(cells=[], series=SimpleNamespace(patches=names), host=LINUX),
             ledger=SimpleNamespace(append=self.records.append),
             progress=SimpleNamespace(step=lambda *_: None),
             stage=lambda _: contextlib.nullcontext(),
@@ -57,6 +62,7 @@ class Run:
         release = Release(tags={LINUX: (), WINDOWS: ()}, importers=importers or {})
         monkeypatch.setattr(listing, "of_release", lambda *_: release)
         monkeypatch.setattr(listing, "of_tree", self._of_tree)
+        monkeypatch.setattr(trees, "prefix", lambda *_: self.patched.tree)
 
     def _of_tree(self, _a: Any, _go: Any, _m: Any, packages: list[str], _p: Any, **more: Any) -> Listings:
         self.asked = packages
@@ -90,6 +96,18 @@ def test_a_tree_that_cannot_be_listed_is_charged_to_its_patch(monkeypatch: pytes
         run.find()
     assert caught.value.what.startswith("patch 1 of 1 (0001-x.patch): go list failed for linux/amd64:\n")
     assert caught.value.meaning == "the patch is at fault"
+
+
+def test_of_patches_that_cannot_be_listed_the_first_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(monkeypatch, {"src/p/p.go": "1"}, fails="go list failed", patches=3)
+    with pytest.raises(PatchError, match=r"patch 1 of 3 \(0001-x\.patch\): go list failed"):
+        run.find()
+
+
+def test_every_prefix_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, _ = Run(monkeypatch, {"src/p/p.go": "1"}, patches=3).find()
+    assert [one.number for one in found.prefixes] == [1, 2, 3]
+    assert [one.patch for one in found.prefixes] == ["0001-x.patch", "0002-x.patch", "0003-x.patch"]
 
 
 def test_a_check_of_nothing_is_no_pass(monkeypatch: pytest.MonkeyPatch) -> None:

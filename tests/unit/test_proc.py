@@ -331,5 +331,6 @@ def test_a_signal_is_not_lost_when_the_program_cannot_be_started(monkeypatch: py
     try:
         with pytest.raises(KeyboardInterrupt):
             python("")
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
         signal.signal(signal.SIGINT, before)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
-from pipeline import proc
+from pipeline import proc, tree
 from pipeline.errors import HostError
 from pipeline.store import Store
 from pipeline.toolchain import recipes, testbin
-from pipeline.toolchain.build import Builder, compile_tools
+from pipeline.toolchain.build import Builder, build, compile_tools, tools_digest
 from pipeline.values import GoTree, Platform
 
 
@@ -46,6 +47,36 @@ def test_a_cache_is_shared_by_the_same_tools_and_the_same_headers(tmp_path: Path
     (base / "pkg/tool/linux_amd64/compile").write_text("another")
     rebuilt = dataclasses.replace(edited)
     assert rebuilt.go(base, "c" * 64).cache != builder.go(base, tools).cache
+
+
+def test_the_patched_tree_is_a_toolchain_with_the_digest_of_its_own_tools(tmp_path: Path) -> None:
+    """That of the base's where they are the same files; those are not read again."""
+    base = tmp_path / "base"
+    (base / "bin").mkdir(parents=True)
+    (base / "bin/go").write_text("go")
+    manifest = tree.scan(base)
+    host = Platform(goos="linux", goarch="amd64")
+    builder = Builder(
+        store=Store(tmp_path / "cache"),
+        shell=proc.Shell(logs=tmp_path / "logs", observe=lambda *_: None),
+        base=GoTree(root=base, version="1.27.3", digest="a" * 64, manifest=manifest),
+        host=host,
+        jobs=1,
+        work=tmp_path,
+    )
+
+    def digest(name: str) -> str:
+        root = shutil.copytree(base, tmp_path / name)
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("patched")
+        patched = GoTree(root=root, version="1.27.3", digest="b" * 64, manifest=tree.scan(root))
+        found = build(builder, patched, "overlay", own_tools=False).digest
+        assert found == tools_digest(root, host)
+        return found
+
+    same = tools_digest(base, host)
+    assert digest("src/p.go") == same
+    assert len({same, digest("bin/go"), digest("pkg/tool/linux_amd64/compile")}) == 3
 
 
 @pytest.mark.usefixtures("processes")
