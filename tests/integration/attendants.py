@@ -12,13 +12,13 @@ from pipeline.suites.attendant import SOURCE
 INSIDE = Path(__file__).with_name("inside.go")
 
 
-def compile_both(release: Path, folder: Path) -> Path:
+def compile_both(release: Path, cache: Path, folder: Path) -> Path:
     """``attendant`` and ``inside`` in ``folder``."""
     env = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder / "home"),
         "GOROOT": str(release),
-        "GOCACHE": str(folder / "home/cache"),
+        "GOCACHE": str(cache),
         "GOTOOLCHAIN": "local",
         "GOPROXY": "off",
         "CGO_ENABLED": "0",

@@ -53,18 +53,30 @@ def release(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tree.root
 
 
-@pytest.fixture
-def builder(cache: Path, release: Path, tmp_path: Path) -> Builder:
-    """A builder on the release."""
+def made_builder(cache: Path, release: Path, folder: Path) -> Builder:
+    """A builder on the release that works in ``folder``."""
     manifest = tree.load(release.parent / "manifest.json")
     return Builder(
         store=Store(cache),
-        shell=proc.Shell(logs=tmp_path, observe=lambda _name, _result: None),
+        shell=proc.Shell(logs=folder, observe=lambda _name, _result: None),
         base=GoTree(root=release, version=RELEASE, digest=tree.digest(manifest), manifest=manifest),
         host=host_platform(),
         jobs=2,
-        work=tmp_path,
+        work=folder,
     )
+
+
+@pytest.fixture
+def builder(cache: Path, release: Path, tmp_path: Path) -> Builder:
+    """A builder on the release."""
+    return made_builder(cache, release, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def go_cache(cache: Path, release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Go's own cache, in which the release compiles: what a test compiles by itself need not be all anew."""
+    made = made_builder(cache, release, tmp_path_factory.mktemp("go"))
+    return made.go(made.base.root, made.base.digest).cache
 
 
 @pytest.fixture(scope="session")

@@ -24,8 +24,8 @@ pytestmark = pytest.mark.go
 
 
 @pytest.fixture(scope="module")
-def programs(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return compile_both(release, tmp_path_factory.mktemp("attendant"))
+def programs(release: Path, go_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compile_both(release, go_cache, tmp_path_factory.mktemp("attendant"))
 
 
 @pytest.fixture

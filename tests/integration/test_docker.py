@@ -47,8 +47,8 @@ def _nothing_stays(engine: Engine) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def programs(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return compile_both(release, tmp_path_factory.mktemp("small") / "bundle")
+def programs(release: Path, go_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compile_both(release, go_cache, tmp_path_factory.mktemp("small") / "bundle")
 
 
 @contextlib.contextmanager

@@ -126,7 +126,7 @@ def test_a_full_disk_while_compiling_does_not_blame_the_patch(
     folder = tmp_path / "half"
     folder.mkdir()
     # Enough for the release and its clones (hard links), not for what is compiled from them.
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=338m", "tmpfs", str(folder)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=332m", "tmpfs", str(folder)], check=True)
     try:
         series = ring_series(tmp_path / "unlucky", release)
         # Nothing but compiling: the program that checks types would be compiled first.

@@ -30,7 +30,7 @@ from tests.integration.harness import (
 pytestmark = [pytest.mark.go, pytest.mark.measures]
 
 # Layouts of the separate measurement, and how wide its interval may be: high / low.
-FEWEST, MOST, PRECISE = 20, 60, 1.06
+FEWEST, MOST, PRECISE = 12, 60, 1.06
 TESTS = ["TestHTMLNospaceEscaper", "TestEscapersOnLower7AndSelectHighCodepoints"]
 CODE, TEST = "src/html/template/html.go", "src/html/template/long_test.go"
 OLD = """\
@@ -92,7 +92,7 @@ def outcome(cache: Path, release: Path, tmp_path_factory: pytest.TempPathFactory
         tests={"html/template": TESTS},
     )
     # Not many of the package's other benchmarks: they would be measured for as long again.
-    root = project(folder / "project", budget=8)
+    root = project(folder / "project", budget=5)
     return validate(cache, folder / "out", *quick(series), root=root)
 
 
@@ -130,7 +130,7 @@ def test_the_loop_is_better_and_nothing_else_is_worse(outcome: Outcome) -> None:
 
 
 def test_its_interval_covers_the_truth_measured_separately(
-    outcome: Outcome, release: Path, tmp_path: Path
+    outcome: Outcome, release: Path, go_cache: Path, tmp_path: Path
 ) -> None:
     """By plain ``go test -c`` in trees of our own, over layouts of our own, measured for longer."""
     trees = [_tree(release, tmp_path / name, improved=name == "new") for name in ("old", "new")]
@@ -139,7 +139,7 @@ def test_its_interval_covers_the_truth_measured_separately(
     # On a busy machine it takes more layouts to be as sure: the width alone says when it is enough.
     while len(logs) < FEWEST or (high / low >= PRECISE and len(logs) < MOST):
         with ThreadPoolExecutor() as pool:
-            binaries = list(pool.map(_build, trees, (len(logs) + 1,) * 2))
+            binaries = list(pool.map(lambda tree: _build(tree, go_cache, len(logs) + 1), trees))
         values = [_measure(binaries[side]) for side in (0, 1, 1, 0)]
         logs.append(math.log(min(values[1:3]) / min(values[0], values[3])))
         if len(logs) >= FEWEST:
@@ -161,11 +161,11 @@ def _tree(release: Path, root: Path, *, improved: bool) -> Path:
     return root
 
 
-def _build(root: Path, seed: int) -> Path:
+def _build(root: Path, go_cache: Path, seed: int) -> Path:
     out = root.parent / f"{root.name}-{seed}.test"
     env = {
         "GOROOT": str(root),
-        "GOCACHE": str(root.parent / "cache"),
+        "GOCACHE": str(go_cache),
         "GOPATH": str(root.parent / "path"),
         "GOTOOLCHAIN": "local",
         "GOFLAGS": "",
