@@ -120,10 +120,10 @@ class Outcome:
 _WARM = ("downloads", "releases", "identities", "listings", "platforms", "checkers")
 
 
-def warmed(cache: Path, target: Path, without: Collection[str] = (), *, own_go: bool = False) -> Path:
+def warmed(cache: Path, target: Path, without: Collection[str] = ()) -> Path:
     """A cache of one's own at ``target`` with ``cache``'s release, but for the kinds in ``without``.
-    Go's own cache is the same one, which any number of go commands may share; with ``own_go`` a snapshot."""
-    for kind in (one for one in (*_WARM, *(["gocache"] if own_go else [])) if one not in without):
+    Go's own cache is the same one, which any number of go commands may share."""
+    for kind in (one for one in _WARM if one not in without):
         source = cache / "v1" / kind
         left_out = _others(source) if kind == "releases" else set()
         for folder, below, names in os.walk(source):
@@ -134,10 +134,9 @@ def warmed(cache: Path, target: Path, without: Collection[str] = (), *, own_go: 
             for name in names:
                 with contextlib.suppress(FileNotFoundError):
                     os.link(Path(folder, name), own / name)
-    if not own_go:
-        (cache / "v1/gocache").mkdir(parents=True, exist_ok=True)
-        (target / "v1").mkdir(parents=True, exist_ok=True)
-        (target / "v1/gocache").symlink_to(cache / "v1/gocache")
+    (cache / "v1/gocache").mkdir(parents=True, exist_ok=True)
+    (target / "v1").mkdir(parents=True, exist_ok=True)
+    (target / "v1/gocache").symlink_to(cache / "v1/gocache")
     (target / "CACHEDIR.TAG").write_bytes((cache / "CACHEDIR.TAG").read_bytes())
     return target
 

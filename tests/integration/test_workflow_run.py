@@ -91,8 +91,8 @@ def done(place: Path, cache: Path, options: dict[str, str]) -> Run:
 
 @pytest.fixture(scope="module")
 def local(place: Path, cache: Path, options: dict[str, str]) -> Path:
-    """The folder of the same run on this machine alone: another clone, another cache."""
-    warmed(cache, place / "caches/local", own_go=True)
+    """The folder of the same run on this machine alone: another clone, and another cache but for Go's own."""
+    warmed(cache, place / "caches/local")
     clone = place / "local"
     subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", str(ROOT), str(clone)], check=True)
     if here := venv():

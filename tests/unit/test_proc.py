@@ -272,7 +272,7 @@ def test_a_program_beside_the_rest() -> None:
         assert not found.ended()
         child = int(found.tail().split()[1])
     assert found.ended()
-    assert not alive(child)
+    assert gone(child)
 
 
 def test_what_a_program_beside_the_rest_said_when_it_ended() -> None:
