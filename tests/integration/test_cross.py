@@ -89,8 +89,10 @@ def test_a_program_for_macos_is_linked_again_from_its_kit(builder: Builder) -> N
 def test_packed_for_windows_it_holds_windows_tools(
     cache: Path, builder: Builder, series: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two tools stand for the ten that were compiled for Windows above. The store is one of its own: an archive
-    is known by what all ten are made from."""
+    """Two tools stand for the ten that were compiled for Windows above.
+
+    The store is one of its own: an archive is known by what all ten are made from.
+    """
     builder = replace(builder, store=Store(warmed(cache, tmp_path / "cache")))
     target = Platform(goos="windows", goarch="amd64")
     how = recipes.read(
