@@ -39,12 +39,28 @@ def test(root: Path, *, everything: bool, args: Sequence[str]) -> ExitCode:
     workers = max(3, (os.cpu_count() or 1) // 2 + 1)
     shared = ["-n", str(workers), "--dist=loadfile", "--no-loadscope-reorder"]
     phases = (["-m", "not measures", *shared], ["-m", "measures"])
-    with tempfile.TemporaryDirectory(prefix="gopatch-tests-", ignore_cleanup_errors=True) as folder:
-        extra = {TEST_CACHE: os.environ.get(TEST_CACHE, f"{folder}/cache"), **_bytecode(Path(folder))}
+    folder = Path(tempfile.mkdtemp(prefix="gopatch-tests-"))
+    try:
+        extra = {TEST_CACHE: os.environ.get(TEST_CACHE, f"{folder}/cache"), **_bytecode(folder)}
         everything_of = [*pytest, "--everything", "--durations=25"]
         codes = [_call(root, [*everything_of, *phase, *args], extra) for phase in phases]
+    finally:
+        _remove(folder)
     ran = [code for code in codes if not (args and code == _NO_TESTS)]
     return ExitCode.PASS if ran and not any(ran) else ExitCode.PATCH_FAILS
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder. With everything that was compiled that takes half a minute: nobody waits for it."""
+    if not hasattr(os, "fork"):
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    code = (
+        "import os, shutil, sys; os.fork() or (os.setsid(), shutil.rmtree(sys.argv[1], ignore_errors=True))"
+    )
+    nothing = subprocess.DEVNULL
+    command = [sys.executable, "-c", code, str(folder)]
+    subprocess.run(command, stdin=nothing, stdout=nothing, stderr=nothing, check=False)
 
 
 def _bytecode(folder: Path) -> dict[str, str]:

@@ -1,10 +1,11 @@
-"""``lint``: one check that fails fails it, and what each printed comes in their order."""
+"""``lint``: one check that fails fails it, and what each printed comes in their order; the calls of ``test``."""
 
 from __future__ import annotations
 
 import subprocess
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,29 @@ def test_one_that_fails_fails_it_and_is_named(
     assert len(out.splitlines()) == 6, "the others ran all the same"
     assert all(line.startswith("failed: ") and word in line for line in err.splitlines())
     assert err
+
+
+@pytest.mark.usefixtures("processes")
+@pytest.mark.parametrize(("codes", "result"), [((0, 0), ExitCode.PASS), ((0, 1), ExitCode.PATCH_FAILS)])
+def test_all_tests_are_two_calls_on_one_cache_of_which_nothing_stays(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, codes: tuple[int, int], result: ExitCode
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.delenv(develop.TEST_CACHE, raising=False)
+    called: list[tuple[str, str]] = []
+
+    def call(_root: Path, command: Sequence[str], extra: Mapping[str, str]) -> int:
+        assert "--everything" in command
+        cache = Path(extra[develop.TEST_CACHE])
+        (cache / "v1").mkdir(parents=True, exist_ok=True)
+        called.append((command[command.index("-m", 2) + 1], str(cache)))
+        return codes[len(called) - 1]
+
+    monkeypatch.setattr(develop, "_call", call)
+    assert develop.test(tmp_path, everything=True, args=()) == result
+    assert [marker for marker, _ in called] == ["not measures", "measures"]
+    assert len({cache for _, cache in called}) == 1
+    deadline = time.monotonic() + 10
+    while list(tmp_path.iterdir()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
