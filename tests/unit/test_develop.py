@@ -1,4 +1,4 @@
-"""``lint``: one check that fails fails it, and what each printed comes in their order; the calls of ``test``."""
+"""``lint``: one failing check fails it, and what each prints comes in their order. The calls of ``test``."""
 
 from __future__ import annotations
 
