@@ -14,21 +14,20 @@ from typing import Any
 import pytest
 
 from pipeline.errors import ExitCode
-from pipeline.flow import bundling, packing, testpack
+from pipeline.flow import bundling
 from pipeline.flow.bundling import Bundle
 from pipeline.flow.sides import Sides
-from pipeline.patch import series as series_room
 from pipeline.source.wheel import WheelRelease
-from pipeline.store import Store, file_sha256
-from pipeline.toolchain import build, identity, linking, programs, recipes, stamp, testbin, trees
+from pipeline.store import file_sha256
+from pipeline.toolchain import build, identity, linking, programs, recipes, stamp, testbin
 from pipeline.toolchain.build import Builder
 from pipeline.toolchain.linking import Linker
 from pipeline.toolchain.programs import Origin
 from pipeline.toolchain.stamp import Stamp
 from pipeline.values import SIDES, Platform
 from tests.integration.fleets import records, run
-from tests.integration.harness import RELEASE, light, ring_series, warmed
-from tests.integration.toolchains import check_verified
+from tests.integration.harness import RELEASE, light, ring_series
+from tests.integration.toolchains import check_verified, pack
 
 pytestmark = pytest.mark.go
 
@@ -86,38 +85,22 @@ def test_a_program_for_macos_is_linked_again_from_its_kit(builder: Builder) -> N
     assert stamp.find(data) == mark
 
 
-def test_packed_for_windows_it_holds_windows_tools(
-    cache: Path, builder: Builder, series: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Two tools stand for the ten that were compiled for Windows above.
-
-    The store is one of its own: an archive is known by what all ten are made from.
-    """
-    builder = replace(builder, store=Store(warmed(cache, tmp_path / "cache")))
-    target = Platform(goos="windows", goarch="amd64")
-    how = recipes.read(
-        builder.shell, builder.go(builder.base.root, builder.base.digest), builder.base.root, builder.host
+def test_packed_for_windows_it_holds_windows_tools(cache: Path, series: Path, tmp_path: Path) -> None:
+    code, found, err = pack(
+        cache, f"--series={series}", "--goos=windows", "--goarch=amd64", "--tests", f"--out={tmp_path}"
     )
-    few = replace(how, commands=("asm", "gofmt"))
-    monkeypatch.setattr(recipes, "read", lambda *_: few)
-    read = series_room.load(series)
-    patched = trees.patched(builder.store, builder.shell, builder.base, read)
-    found = packing.packed(builder, patched, read.name, target)
-    with zipfile.ZipFile(found.path) as archive:
+    assert code == ExitCode.PASS, err
+    with zipfile.ZipFile(found["path"]) as archive:
         names = set(archive.namelist())
-        tools = [f"go/{recipes.place(name, target)}" for name in few.commands]
-        assert tools == ["go/pkg/tool/windows_amd64/asm.exe", "go/bin/gofmt.exe"]
-        assert {archive.read(name)[:2] for name in tools} == {b"MZ"}
-        assert archive.read("go/VERSION").decode().startswith(f"go{found.version}\n")
+        assert archive.read("go/bin/go.exe")[:2] == b"MZ"
+        assert archive.read("go/VERSION").decode().startswith(f"go{found['version']}\n")
         assert b"\t// ring\n" in archive.read("go/src/container/ring/ring.go")
-    # Nothing that runs here.
-    programs_in_it = {name for name in names if name.startswith(("go/bin/", "go/pkg/tool/"))}
-    assert programs_in_it - {"go/bin/", "go/pkg/tool/", "go/pkg/tool/windows_amd64/"} == set(tools)
-    tested = testpack.packed_tests(builder, patched, read, target, "")
-    with zipfile.ZipFile(tested.path) as archive:
+    with zipfile.ZipFile(found["tests"]["path"]) as archive:
         binaries = [name for name in archive.namelist() if name.endswith("container_ring.test.exe")]
         assert [name.split("/")[1] for name in binaries] == ["base", "patched"]
         assert {archive.read(name)[:2] for name in binaries} == {b"MZ"}
+    assert "go/pkg/tool/windows_amd64/compile.exe" in names
+    assert not [name for name in names if name.startswith("go/pkg/tool/linux")]
 
 
 @pytest.fixture(scope="module")
