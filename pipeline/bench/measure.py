@@ -114,19 +114,19 @@ def _more(
     """What is to be measured again, and for how many rounds until something can be decided; None when
     nothing is open or a cap is reached. Screens on the way."""
     number = state.number
+    late = time.monotonic() > deadline
+    left = 0 if late else setup.profile.max_rounds - number
     series = _series(setup)
-    flagged = tuple(sorted(map(str, analysis.flag(series, state.screenings, setup.rules))))
+    flagged = tuple(sorted(map(str, analysis.flag(series, state.screenings, setup.rules, left))))
     if flagged or not state.screenings:
         state.screenings.append(analysis.Screening(rounds=number, flagged=flagged))
         setup.record(Screened(cell=setup.cell.id, rounds=number, flagged=list(flagged)))
     verdicts = analysis.judge(series, state.screenings, setup.rules)
     wanted = analysis.pending(series, state.screenings, verdicts)
     chosen = [target for target in _functions(targets, list(wanted)) if target not in state.lost]
-    left = setup.profile.max_rounds - number
-    late = time.monotonic() > deadline
     if chosen and late:
         setup.progress.note(f"  {len(wanted)} comparisons stay open: max_seconds is over")
-    if not chosen or left <= 0 or late:
+    if not chosen or left <= 0:
         return None
     rounds = min(left, *wanted.values())
     setup.progress.note(

@@ -12,6 +12,8 @@ from pipeline.stats import analysis, drift, pairs
 from pipeline.stats import summary as unpaired
 from pipeline.stats.decision import Verdict
 
+SUSPECT = "the first rounds suspect a change, and too few were left to confirm it"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Center:
@@ -26,7 +28,8 @@ class Center:
 class BenchmarkRow:
     """One benchmark in one unit.
 
-    ``n`` counts the pairs that decided: those up to the last look, and of a confirmed row the fresh ones.
+    ``n`` counts the pairs that decided: those up to the last look, and of a confirmed row the fresh ones. A
+    row that is suspected and has too few of those to be confirmed is described by all its pairs.
     ``base`` and ``patched`` are over all rounds. ``ratio`` is patched/baseline by the Hodges–Lehmann
     estimate, ``ci`` an interval that covers at all looks together in 95 of 100 runs, ``p`` the test's p at
     the last look, ``q`` that corrected for the looks and for what was judged together, ``benchstat_p``
@@ -140,7 +143,7 @@ def _row(one: pairs.PairedSeries, verdict: Verdict | None) -> BenchmarkRow:
     return dataclasses.replace(
         row,
         verdict=verdict.word,
-        reason="" if summary.n else "the first rounds suspect a change, and none was left to confirm it",
+        reason=SUSPECT if verdict.phase == "suspect" else "",
         n=summary.n,
         ratio=_exp(summary.estimate),
         ci=(_exp(summary.low), _exp(summary.high)),

@@ -160,7 +160,7 @@ def p_value(row: BenchmarkRow) -> str:
     unchanged = row.verdict == "no-change" and row.absolute is not None
     if math.isnan(row.p) or row.phase == "exact" or unchanged:
         return "–"
-    return f"{row.p:.3f} plain" if row.phase == "screen" else f"{row.q:.3f}"
+    return f"{row.p:.3f} plain" if row.phase in {"screen", "suspect"} else f"{row.q:.3f}"
 
 
 def benchstat_p(row: BenchmarkRow) -> str:
@@ -233,5 +233,6 @@ def verdict(row: BenchmarkRow) -> str:
             return f"no change beyond ±{row.absolute:.2g} {row.unit}"
         return f"no change beyond ±{100 * row.resolution:.1f} %"
     if row.verdict == "inconclusive" and math.isfinite(row.resolution):
-        return f"inconclusive: could be up to ±{100 * row.resolution:.1f} %"
+        reason = f"; {row.reason}" if row.reason else ""
+        return f"inconclusive: could be up to ±{100 * row.resolution:.1f} %{reason}"
     return row.verdict + (f": {row.reason}" if row.reason else "")

@@ -6,6 +6,7 @@ have changed, and what it picks is judged on fresh rounds alone, corrected for h
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import statistics
 from collections.abc import Collection, Mapping, Sequence
@@ -67,11 +68,14 @@ class _Row:
         return self.series.key
 
 
-def flag(series: Sequence[PairedSeries], screenings: Sequence[Screening], rules: Rules) -> list[Key]:
+def flag(
+    series: Sequence[PairedSeries], screenings: Sequence[Screening], rules: Rules, left: int
+) -> list[Key]:
     """What this screening flags: comparisons not flagged before whose change might be real (within the
-    allowed share of false discoveries) and large enough to count. Nothing in a small family."""
+    allowed share of false discoveries) and large enough to count. Nothing in a small family, nor where the
+    ``left`` rounds until the cap are too few to confirm anything."""
     family = [row for row in _rows(series, rules) if row.settled is None]
-    if len(family) <= SMALL_FAMILY:
+    if len(family) <= SMALL_FAMILY or left < sequential.FIRST:
         return []
     before = _flag_rounds(screenings)
     summaries = {row.key: _screened(row.values) for row in family if str(row.key) not in before}
@@ -104,25 +108,38 @@ def judge(
     """A verdict for every series with at least one pair, from the rounds so far.
 
     In a small family each comparison is judged on all rounds; in a larger one a flagged comparison on the
-    rounds after the screening that flagged it, and the others can at most be found unchanged. The p-values
-    of what may be claimed are corrected together (Holm), each after accounting for repeated looks.
+    rounds after the screening that flagged it, and the others can at most be found unchanged. Until there
+    are enough of those rounds for a look, a flagged comparison is open, and described by all its rounds. The
+    p-values of what may be claimed are corrected together (Holm), each after accounting for repeated looks.
     """
     rows = _rows(series, rules)
     family = [row for row in rows if row.settled is None]
     small = len(family) <= SMALL_FAMILY
     before = {} if small else _flag_rounds(screenings)
+    phases = {row.key: _phase(row, small, before.get(str(row.key))) for row in family}
     looks = {
-        row.key: decision.look(_judged(row, before.get(str(row.key))), rules.design(row.key))
-        for row in family
+        row.key: decision.look(_judged(row, phases[row.key], before), rules.design(row.key)) for row in family
     }
+    # What is suspected has its place among the confirmations before it can be one.
     q_values = multiplicity.holm(
-        {key: found.p for key, found in looks.items() if small or str(key) in before}
+        {
+            key: 1.0 if phases[key] == "suspect" else found.p
+            for key, found in looks.items()
+            if phases[key] != "screen"
+        }
     )
-    verdicts = {}
-    for row in rows:
-        phase: Phase = "all" if small else "confirm" if str(row.key) in before else "screen"
-        verdicts[row.key] = row.settled or _verdict(row, looks[row.key], q_values.get(row.key), rules, phase)
-    return verdicts
+    return {
+        row.key: row.settled or _verdict(row, looks[row.key], q_values.get(row.key), rules, phases[row.key])
+        for row in rows
+    }
+
+
+def _phase(row: _Row, small: bool, flagged: int | None) -> Phase:
+    if small:
+        return "all"
+    if flagged is None:
+        return "screen"
+    return "confirm" if len(row.series.after(flagged).rounds) >= sequential.FIRST else "suspect"
 
 
 def pending(
@@ -136,27 +153,31 @@ def pending(
         verdict = verdicts.get(one.key)
         if verdict is None or verdict.word != "inconclusive":
             continue
-        after = before.get(str(one.key)) if verdict.phase == "confirm" else None
+        after = before.get(str(one.key)) if verdict.phase in {"suspect", "confirm"} else None
         count = len(one.rounds) if after is None else len(one.after(after).rounds)
         if count < sequential.LAST:
             wanted[one.key] = sequential.next_look(count) - count
     return wanted
 
 
-def _judged(row: _Row, after: int | None) -> Values:
-    """All rounds, or those after the screening that flagged the row."""
-    if after is None:
+def _judged(row: _Row, phase: Phase, flagged: Mapping[str, int]) -> Values:
+    """All rounds, or to confirm, those after the screening that flagged the row."""
+    if phase != "confirm":
         return row.values
-    return _values(row.series.after(after), row.values.floor)
+    return _values(row.series.after(flagged[str(row.key)]), row.values.floor)
 
 
 def _verdict(row: _Row, found: decision.Look, q: float | None, rules: Rules, phase: Phase) -> Verdict:
     lower = row.series.lower_is_better
     if row.values.floor is not None:
-        return decision.judge_difference(
+        verdict = decision.judge_difference(
             found, q=q, floor=row.values.floor, lower_is_better=lower, phase=phase
         )
-    return decision.judge(found, q=q, threshold=rules.of(row.key.unit), lower_is_better=lower, phase=phase)
+    else:
+        verdict = decision.judge(
+            found, q=q, threshold=rules.of(row.key.unit), lower_is_better=lower, phase=phase
+        )
+    return dataclasses.replace(verdict, word="inconclusive") if phase == "suspect" else verdict
 
 
 def _rows(series: Sequence[PairedSeries], rules: Rules) -> list[_Row]:

@@ -13,7 +13,9 @@ from pipeline.stats.sequential import Design
 from pipeline.values import Threshold
 
 VerdictWord = Literal["better", "worse", "no-change", "inconclusive"]
-Phase = Literal["exact", "all", "screen", "confirm"]
+# What a comparison is judged as: a fact; on all rounds; not flagged by a screening; flagged, but with too few
+# fresh rounds for a look; on its fresh rounds.
+Phase = Literal["exact", "all", "screen", "suspect", "confirm"]
 
 ALPHA = 0.05
 # A change below this much of a unit is not a change anyone can act on: setup memory spread over a varying

@@ -120,7 +120,7 @@ def test_benchmarks_have_pairs_and_real_numbers(report: dict[str, Any]) -> None:
         "TCP4Persistent",
     }
     for row in times.values():
-        assert row["n"] >= 6
+        assert row["n"] >= 6, row
         assert 1e-9 < row["base"]["median"] < 1
         assert row["ci"][0] <= row["ratio"] <= row["ci"][1]
         assert row["verdict"] in {"no-change", "inconclusive", "better"}

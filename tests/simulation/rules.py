@@ -134,12 +134,13 @@ def run_small_families(base: Array, patched: Array, *, size: int, cap: int) -> F
 
 
 def run_screened_families(base: Array, patched: Array, *, size: int, cap: int, first: int) -> FamilyEnds:
-    """Screen after ``first`` rounds and at each look after; what is flagged is judged on fresh rounds."""
+    """Screen after ``first`` rounds and at each look after which enough are left to confirm anything; what
+    is flagged is judged on fresh rounds."""
     total = base.shape[1]
     differences = (patched - base).reshape(-1, size, total)
     families = len(differences)
     after = np.zeros((families, size), dtype=int)
-    for n in (one for one in sequential.LOOKS if first <= one <= cap):
+    for n in (one for one in sequential.LOOKS if first <= one <= cap - sequential.FIRST):
         p_values = paired_p(differences[:, :, :n].reshape(-1, n)).reshape(families, size)
         # What was flagged before is in no later screening: 1 keeps its place and never flags.
         shares = benjamini_hochberg(np.where(after > 0, 1.0, p_values))
@@ -153,8 +154,6 @@ def run_screened_families(base: Array, patched: Array, *, size: int, cap: int, f
         rows = np.argwhere(after == start)
         fresh = differences[rows[:, 0], rows[:, 1], start:]
         left = min(cap - int(start), fresh.shape[1])
-        if left < sequential.FIRST:
-            continue
         weighted = looks_p(np.zeros_like(fresh[:, :left]), fresh[:, :left], left)
         smallest[rows[:, 0], rows[:, 1]] = weighted.min(1)
         hit = weighted <= limits[members[rows[:, 0]]][:, None]

@@ -123,7 +123,7 @@ def measured(whole: list[PairedSeries], cap: int) -> tuple[set[Key], list[analys
     nothing = Rules(threshold=Threshold(effect=1e-9, margin=1e-9))
     for n in (one for one in sequential.LOOKS if one <= cap):
         shown = [one.first(n) for one in whole]
-        flagged = tuple(str(key) for key in analysis.flag(shown, screenings, nothing))
+        flagged = tuple(str(key) for key in analysis.flag(shown, screenings, nothing, cap - n))
         screenings.append(analysis.Screening(rounds=n, flagged=flagged))
     verdicts = analysis.judge([one.first(cap) for one in whole], screenings, nothing)
     return {key for key, one in verdicts.items() if one.word in {"worse", "better"}}, screenings

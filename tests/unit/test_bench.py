@@ -379,6 +379,26 @@ def test_open_comparisons_get_no_more_rounds_after_max_seconds(processes: None, 
         assert max(found) == rounds
 
 
+@pytest.mark.parametrize(
+    ("cap", "seconds", "flagged"),
+    [(16, 60, ["runtime X/changed-2 sec/op"]), (15, 60, []), (16, 0, [])],
+    ids=["eight left", "seven left", "no time left"],
+)
+def test_nothing_is_flagged_that_too_few_rounds_are_left_to_confirm(
+    processes: None, tmp_path: Path, cap: int, seconds: int, flagged: list[str]
+) -> None:
+    wild = 'printf "pkg: runtime\n"; for n in a b c d; do\n'
+    wild += 'printf "BenchmarkX/$n-2 1 $(od -An -N2 -tu2 /dev/urandom) ns/op\n"; done\n'
+    changed = "echo BenchmarkX/changed-2 1 {} ns/op"
+    bench = Bench(tmp_path, wild + changed.format(100), wild + changed.format(150))
+    profile = dataclasses.replace(PROFILE, rounds=8, max_rounds=cap, max_seconds=seconds)
+    bench.setup = dataclasses.replace(
+        bench.setup, runner=dataclasses.replace(bench.setup.runner, profile=profile)
+    )
+    first = next(one for one in bench.run() if isinstance(one, Screened))
+    assert [one for one in first.flagged if "changed" in one] == flagged
+
+
 def test_every_round_says_what_else_used_the_machine(processes: None, tmp_path: Path) -> None:
     bench = Bench(tmp_path, f"sleep 0.2; {GOOD}", GOOD)
     found = [record for record in bench.run() if isinstance(record, RoundEnded)]

@@ -39,6 +39,7 @@ from pipeline.records import (
 )
 from pipeline.report import html, junit, markdown, metrics, model, tables, text
 from pipeline.report.model import RunReport
+from pipeline.stats import sequential
 
 HOSTILE = "a|b `c` <script>alert(1)</script> @golang/team #17 [x](http://e) ![i](u) *b*\n# head & $x$"
 DIGEST = "0" * 64
@@ -151,15 +152,21 @@ def test_a_run_that_ended_within_screening_has_no_verdict_of_its_rows() -> None:
     assert report.cells[0].benchmarks[0].reason == "the first rounds did not finish"
 
 
-def test_a_suspicion_that_no_round_was_left_to_confirm_says_so() -> None:
-    others = "".join(bench(0.0, rounds=8, name=f"Y{number}-2") for number in range(8))
-    report = build(gate(), SCREENED, ended(), DONE, file=bench(0.2, rounds=8) + others)
+@pytest.mark.parametrize("fresh", [0, 3, 7])
+def test_a_suspicion_that_too_few_rounds_were_left_to_confirm_says_so(fresh: int) -> None:
+    rounds = 8 + fresh
+    others = "".join(bench(0.0, rounds=rounds, name=f"Y{number}-2") for number in range(8))
+    report = build(gate(), SCREENED, ended(), DONE, file=bench(0.2, rounds=rounds) + others)
     assert outcome(report) == ("inconclusive", ExitCode.INCONCLUSIVE)
     row = next(one for one in report.cells[0].benchmarks if one.name == "X-2")
-    assert (row.n, row.phase) == (0, "confirm")
-    assert markdown.verdict(row) == (
-        "inconclusive: the first rounds suspect a change, and none was left to confirm it"
+    assert (row.n, row.phase) == (sequential.last_look(rounds), "suspect")
+    assert row.ci[0] <= 1.2 <= row.ci[1]
+    assert re.fullmatch(
+        r"inconclusive: could be up to ±2\d\.\d %; "
+        "the first rounds suspect a change, and too few were left to confirm it",
+        markdown.verdict(row),
     )
+    assert markdown.p_value(row).endswith(" plain")
 
 
 @pytest.mark.parametrize(

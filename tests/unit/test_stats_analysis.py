@@ -13,6 +13,8 @@ from pipeline.stats.pairs import Key, PairedSeries, collect
 from pipeline.values import Threshold
 
 RULES = Rules(threshold=Threshold(effect=0.03, margin=0.05))
+# Rounds that are left, where it does not matter how many.
+MANY = 100
 
 
 def series(
@@ -105,13 +107,13 @@ def test_a_small_family_is_judged_on_all_rounds_and_corrected_for_its_size() -> 
     assert (alone.word, alone.phase, both.word) == ("worse", "all", "worse")
     assert alone.summary.n == 20
     assert both.q == pytest.approx(2 * alone.q)
-    assert analysis.flag([one, two], [], RULES) == []
+    assert analysis.flag([one, two], [], RULES, MANY) == []
 
 
 def test_a_large_family_is_screened_and_only_what_is_flagged_can_be_worse() -> None:
     rng = random.Random(6)
     whole = family(rng, 12, [0.2, *CALM])
-    assert analysis.flag(whole, [], RULES) == [whole[0].key]
+    assert analysis.flag(whole, [], RULES, MANY) == [whole[0].key]
     verdict = analysis.judge(whole, [Screening(rounds=12, flagged=())], RULES)[whole[0].key]
     assert (verdict.word, verdict.phase) == ("inconclusive", "screen")
 
@@ -129,6 +131,26 @@ def test_a_flagged_series_is_judged_on_fresh_rounds_alone() -> None:
     assert verdict.word != "worse"
 
 
+def test_nothing_is_flagged_that_too_few_rounds_are_left_to_confirm() -> None:
+    whole = family(random.Random(6), 12, [0.2, *CALM])
+    assert analysis.flag(whole, [], RULES, left=8) == [whole[0].key]
+    assert analysis.flag(whole, [], RULES, left=7) == []
+
+
+@pytest.mark.parametrize("fresh", [0, 3, 7])
+def test_what_is_suspected_is_open_and_described_by_all_its_rounds(fresh: int) -> None:
+    whole = family(random.Random(6), 13 + fresh, [0.2, *CALM])
+    # Even where that interval would do: only fresh rounds may settle a suspicion.
+    wide = Rules(threshold=Threshold(effect=0.03, margin=9.0))
+    screenings = [Screening(rounds=13, flagged=(str(whole[0].key),))]
+    verdicts = analysis.judge(whole, screenings, wide)
+    verdict = verdicts[whole[0].key]
+    assert (verdict.word, verdict.phase, verdict.q) == ("inconclusive", "suspect", 1.0)
+    assert verdict.summary.n == sequential.last_look(13 + fresh)
+    assert verdict.summary.low < math.log(1.2) < verdict.summary.high
+    assert analysis.pending(whole, screenings, verdicts) == {whole[0].key: 8 - fresh}
+
+
 def test_the_confirmations_are_corrected_together_and_alone() -> None:
     rng = random.Random(5)
     changed, calm = family(rng, 24, [0.2] * 3), family(rng, 24, [0.0] * 5)
@@ -144,7 +166,7 @@ def test_the_confirmations_are_corrected_together_and_alone() -> None:
 
 def test_what_was_flagged_once_is_not_flagged_again() -> None:
     whole = family(random.Random(6), 12, [0.2, *CALM])
-    assert analysis.flag(whole, [Screening(rounds=8, flagged=(str(whole[0].key),))], RULES) == []
+    assert analysis.flag(whole, [Screening(rounds=8, flagged=(str(whole[0].key),))], RULES, MANY) == []
 
 
 def test_a_verdict_changes_at_looks_only() -> None:
@@ -183,7 +205,7 @@ def test_a_unit_may_have_its_own_threshold() -> None:
 def test_a_series_without_pairs_has_no_verdict() -> None:
     empty = series([], [])
     assert analysis.judge([empty], [], RULES) == {}
-    assert analysis.flag([empty] * 9, [], RULES) == []
+    assert analysis.flag([empty] * 9, [], RULES, MANY) == []
 
 
 def test_counts_that_do_not_vary_are_facts_and_times_are_not() -> None:
@@ -234,7 +256,7 @@ def test_only_what_could_count_is_flagged() -> None:
     tiny = series([1.0 + k / 1e6 for k in range(12)], [1.001 + k / 1e6 for k in range(12)])
     calm = family(random.Random(7), 12, CALM)
     assert paired.signed_rank_p(tiny.logs() or []) < 0.001
-    assert analysis.flag([tiny, *calm], [], RULES) == []
+    assert analysis.flag([tiny, *calm], [], RULES, MANY) == []
 
 
 def run(rng: random.Random, changes: list[float], rounds: int = 60) -> list[str]:
@@ -245,7 +267,7 @@ def run(rng: random.Random, changes: list[float], rounds: int = 60) -> list[str]
     while True:
         shown = [one.first(counts[one.key]) for one in whole]
         number = max(counts.values())
-        flagged = tuple(str(key) for key in analysis.flag(shown, screenings, RULES))
+        flagged = tuple(str(key) for key in analysis.flag(shown, screenings, RULES, rounds - number))
         screenings.append(Screening(rounds=number, flagged=flagged))
         verdicts = analysis.judge(shown, screenings, RULES)
         wanted = analysis.pending(shown, screenings, verdicts)
