@@ -149,7 +149,7 @@ def open_folder(root: Path, out: str, plan: Plan, *, resume: bool) -> tuple[Path
         stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
         folder = runs / f"{stamp}-{plan.series.name}-{secrets.token_hex(2)}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=bool(out))
         if not out:
             _point_latest(runs, folder)
     except OSError as error:

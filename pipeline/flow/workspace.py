@@ -50,7 +50,7 @@ def open_workspace(
     if out and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"--out {out} exists and is not an empty folder", hint="choose another folder")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=bool(out))
     except OSError as error:
         raise HostError(
             f"the folder {folder} cannot be made: {error.strerror}",

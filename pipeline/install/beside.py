@@ -48,6 +48,14 @@ class Beside:
         """Where a rollback puts the tree that it takes out."""
         return self.goroot.with_name(f"{self.goroot.name}.gopatch-aside-{stamp}")
 
+    def stamp(self) -> str:
+        """A name for one install or rollback here: the time, and what tells it from all others. An undo knows
+        its own trees by it, so another's would lose a tree."""
+        while True:
+            stamp = f"{dt.datetime.now(dt.UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
+            if not any(map(os.path.lexists, (self.new(stamp), self.backup(stamp), self.aside(stamp)))):
+                return stamp
+
 
 def at(path: str | Path) -> Beside:
     """The place named by the user. Links on the way are followed; that it is itself one is for the caller
@@ -56,11 +64,6 @@ def at(path: str | Path) -> Beside:
     if not given.name:
         raise UsageError(f"{given} is the root of a file system", hint="give the folder of a Go tree")
     return Beside(goroot=given.parent.resolve() / given.name)
-
-
-def stamp() -> str:
-    """A name for one install: the time, and enough to tell two of one second apart."""
-    return f"{dt.datetime.now(dt.UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
 @contextlib.contextmanager

@@ -166,7 +166,7 @@ def _job(request: Request, checked: Checked, beside: Beside, ground: Ground, wor
         beside=beside,
         checked=checked,
         identity=Identity(
-            stamp=room.stamp(),
+            stamp=beside.stamp(),
             version=found.version,
             series=found.series,
             digest=found.digest,

@@ -54,7 +54,7 @@ def prepare(beside: Beside, work: Path, watch: Watch) -> Back:
             hint=f"move it back there; without it, {beside.goroot} and {beside.journal} are all there is",
         )
     there = beside.goroot.exists()
-    stamp = room.stamp()
+    stamp = beside.stamp()
     return Back(
         beside=beside,
         last=last,

@@ -6,12 +6,15 @@ The trees here hold a few files and their go is never started; tests/integration
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
+import itertools
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -153,6 +156,27 @@ def test_rolls_back_where_the_tree_was_removed(world: World) -> None:
     assert row.state == "gone"
     install.roll_back("", world.ground)
     world.assert_as_before()
+
+
+def test_no_two_installs_at_a_place_have_one_name(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of one second, and the same random number: an undo would take the first one's trees for its own."""
+
+    class Stopped(dt.datetime):
+        @classmethod
+        def now(cls, tz: dt.tzinfo | None = None) -> Self:
+            return cls(2026, 1, 2, tzinfo=tz)
+
+    numbers = itertools.cycle(["aa"])
+    monkeypatch.setattr(dt, "datetime", Stopped)
+    monkeypatch.setattr(secrets, "token_hex", lambda _: next(numbers))
+    world.install()
+    first = tree.scan(world.old)
+    (world.patched / "src/runtime/proc.go").write_text("package runtime // again\n")
+    numbers = itertools.cycle(["aa", "bb", "cc"])
+    world.install()
+    assert [one.identity.stamp[-2:] for one in journal.read(world.beside).done] == ["aa", "bb"]
+    install.roll_back(str(world.old), world.ground)
+    assert tree.scan(world.old) == first
 
 
 def test_a_dry_run_changes_nothing(world: World) -> None:
