@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -86,24 +86,23 @@ def find(context: Context, builder: Builder, patched: PatchedTree) -> Reached:
         found = []
         for number, (patch, one) in enumerate(zip(context.plan.series.patches, steps, strict=True), 1):
             context.progress.step(f"{len(release.platforms)} platforms, {patch.name}", number, len(steps))
-            try:
+            with _blamed(f"patch {number} of {len(steps)} ({patch.name})"):
                 after = _after(asker, builder, one, packages, release)
-            except PatchError as error:
-                what = f"patch {number} of {len(steps)} ({patch.name}): {error.what}"
-                raise PatchError(what, meaning=error.meaning, hint=error.hint) from error
             names = tuple(tree.changed(builder.base.manifest, one.manifest))
-            found.append(
-                Prefix(
-                    number=number,
-                    patch=patch.name,
-                    tree=one,
-                    changed=names,
-                    reach=reach.of_platforms(before, after, names),
-                )
-            )
+            reached_by = reach.of_platforms(before, after, names)
+            found.append(Prefix(number=number, patch=patch.name, tree=one, changed=names, reach=reached_by))
         reached = Reached(release=release, prefixes=tuple(found))
         _record(context, reached)
     return reached
+
+
+@contextlib.contextmanager
+def _blamed(patch: str) -> Iterator[None]:
+    """Have a PatchError say which patch it is of."""
+    try:
+        yield
+    except PatchError as error:
+        raise PatchError(f"{patch}: {error.what}", meaning=error.meaning, hint=error.hint) from error
 
 
 def _after(
