@@ -9,7 +9,7 @@ from typing import BinaryIO
 from pipeline.errors import UsageError
 from pipeline.inputs import mails
 from pipeline.inputs.naming import safe
-from pipeline.patch.series import SERIES_FILE
+from pipeline.patch.series import SERIES_FILE, is_path
 from pipeline.values import Provenance, Series
 
 STDIN = "-"
@@ -22,7 +22,7 @@ def is_file(given: str) -> bool:
     path = Path(given)
     if path.name == SERIES_FILE or path.is_dir():
         return False
-    return path.suffix.lower() in _SUFFIXES or (len(path.parts) > 1 and path.exists())
+    return path.suffix.lower() in _SUFFIXES or (is_path(given) and path.exists())
 
 
 class PatchFile:

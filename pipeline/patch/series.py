@@ -105,10 +105,15 @@ class SeriesFile(BaseModel):
         return self.model_copy(update={**named, "variants": []})
 
 
+def is_path(name_or_path: str) -> bool:
+    """Whether it is spelled as a path and not as a name: ``./mine`` and ``mine/`` as well."""
+    return "/" in name_or_path or "\\" in name_or_path or name_or_path in {".", ".."}
+
+
 def find(name_or_path: str, patches: Path) -> Path:
-    """The series folder: a path when it looks like one, else a name below ``patches``."""
+    """The series folder: a path when it is spelled as one, else a name below ``patches``."""
     given = Path(name_or_path)
-    if len(given.parts) > 1 or given.is_absolute() or name_or_path in {".", ".."}:
+    if is_path(name_or_path):
         folder = given.parent if given.name == SERIES_FILE else given
     else:
         folder = patches / name_or_path
@@ -121,9 +126,12 @@ def find(name_or_path: str, patches: Path) -> Path:
             hint=f"give --series the patch file itself, or write a {SERIES_FILE}",
         )
     known = sorted(path.parent.name for path in patches.glob(f"*/{SERIES_FILE}"))
+    meant = config.suggest(name_or_path, known)
+    if name_or_path and not is_path(name_or_path) and (given / SERIES_FILE).is_file():
+        meant = f"did you mean the folder here? That is --series=./{name_or_path}"
     raise UsageError(
         f"no series {name_or_path!r}: {folder / SERIES_FILE} does not exist",
-        meaning=config.suggest(name_or_path, known),
+        meaning=meant,
         hint="a series is a folder with a series.yml: give its name below patches/ or its path, or a patch",
     )
 

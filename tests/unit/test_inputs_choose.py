@@ -50,7 +50,8 @@ def chosen(tmp_path: Path, **asked: str) -> base.Input:
     return base.choose(Asked(**asked), default="x", patches=tmp_path / "patches", settings=Settings())  # type: ignore[arg-type]
 
 
-def test_what_each_option_names(tmp_path: Path) -> None:
+def test_what_each_option_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "plain").write_bytes(DIFF)
     (tmp_path / "x.patch").mkdir()
     assert isinstance(chosen(tmp_path), Folder)
@@ -60,6 +61,8 @@ def test_what_each_option_names(tmp_path: Path) -> None:
     assert isinstance(chosen(tmp_path, series="patches/x/series.yml"), Folder)
     assert isinstance(chosen(tmp_path, series="none.mbox"), PatchFile)
     assert isinstance(chosen(tmp_path, series=str(tmp_path / "plain")), PatchFile)
+    assert isinstance(chosen(tmp_path, series="./plain"), PatchFile)
+    assert isinstance(chosen(tmp_path, series="plain"), Folder)
     assert isinstance(chosen(tmp_path, series="-"), Stdin)
     assert isinstance(chosen(tmp_path, gerrit="1"), GerritChange)
     assert isinstance(chosen(tmp_path, github="golang/go#1"), PullRequest)

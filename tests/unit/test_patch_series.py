@@ -239,6 +239,13 @@ def test_find_by_name_and_path(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert series.find(str(folder / "series.yml"), patches) == folder
     monkeypatch.chdir(folder)
     assert series.find(".", patches) == folder
+    monkeypatch.chdir(patches)
+    elsewhere = folder / "none"
+    for spelled in ("./x", "x/", "./x/series.yml", "../" + patches.name + "/x"):
+        assert series.find(spelled, elsewhere) == folder
+    with pytest.raises(UsageError, match="no series 'x'") as caught:
+        series.find("x", elsewhere)
+    assert caught.value.meaning == "did you mean the folder here? That is --series=./x"
     with pytest.raises(UsageError, match="no series 'xx'") as caught:
         series.find("xx", patches)
     assert "x" in caught.value.meaning
