@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.patch import lint, series
+from pipeline.patch.lint import message
 from pipeline.values import CommitRules, Finding
 from tests.unit.hostile import change
 
@@ -26,7 +27,7 @@ def findings(
 
 def said(subject: str, body: str = BODY, files: tuple[str, ...] = FILES) -> list[str]:
     found = findings(subject, body, files)
-    assert all(one.severity == "advice" for one in found)
+    assert all(one.severity == "advice" and message.is_rule(one.rule) for one in found)
     return [one.rule for one in found]
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import PatchError, PipelineError, UsageError
 from pipeline.patch import lint, series
+from pipeline.values import Finding
 
 DIFF = "--- a/src/runtime/p.go\n+++ b/src/runtime/p.go\n@@ -1 +1 @@\n-a\n+b\n"
 YAML = 'series: x\nsubject: "runtime: y"\nbase: ">=1.27, <1.28"\npatches:\n  - 0001.patch\n'
@@ -228,8 +229,13 @@ def test_the_rules_for_messages_are_advice_or_errors(folder: Path) -> None:
     (patch,) = series.load(folder).patches
     assert {one.rule for one in patch.findings} == {"subject-package", "subject-verb", "subject-period"}
     assert {one.line for one in patch.findings} == {2}
-    with pytest.raises(PatchError, match=r"0001\.patch:2: error: subject-verb: "):
+    with pytest.raises(PatchError, match=r"0001\.patch:2: error: subject-verb: ") as caught:
         lint.refuse(lint.of([patch], "error"))
+    assert "commit_rules: error" in caught.value.hint
+    binary = Finding(severity="error", rule="binary", file="0001.patch", line=9, message="m")
+    with pytest.raises(PatchError) as caught:
+        lint.refuse([*lint.of([patch], "error"), binary])
+    assert "plain text files" in caught.value.hint
 
 
 def test_find_by_name_and_path(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,13 +68,19 @@ def of(patches: Sequence[Patch], commit_rules: CommitRules = "advice") -> tuple[
 
 def refuse(findings: Iterable[Finding]) -> None:
     """PatchError with every error among the findings; nothing where there is none."""
-    errors = [str(one) for one in findings if one.severity == "error"]
-    if errors:
-        raise PatchError(
-            "\n".join(errors),
-            hint="a series may change plain text files below src/ and the other folders of Go's source, "
-            "and nothing else (renames: git format-patch --no-renames); ./inv patch-lint shows this again",
+    errors = [one for one in findings if one.severity == "error"]
+    if not errors:
+        return
+    hint = (
+        "a series may change plain text files below src/ and the other folders of Go's source, "
+        "and nothing else (renames: git format-patch --no-renames)"
+    )
+    if all(message.is_rule(one.rule) for one in errors):
+        hint = (
+            "this profile holds messages to Go's rules (commit_rules: error in matrix.yml); with "
+            "commit_rules: advice they are shown, and refuse nothing"
         )
+    raise PatchError("\n".join(map(str, errors)), hint=f"{hint}; ./inv patch-lint shows this again")
 
 
 def against(base: Iterable[str], patches: Sequence[Patch]) -> tuple[Finding, ...]:

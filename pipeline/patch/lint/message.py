@@ -15,6 +15,8 @@ from pipeline.values import CommitRules
 MAX_SUBJECT = 76
 MAX_BODY_LINE = 78
 MIN_BODY = 24  # as the bot has it: shorter is nothing but an issue's number
+# How the names of the rules begin.
+_NAMES = ("subject-", "body-", "issue-", "signed-off-by", "change-id", "markdown", "no-message")
 # Upstream is not strict about these, or only asks: advice whatever the profile says.
 _ASKED = {"no-message", "subject-length", "issue-missing"}
 
@@ -39,6 +41,11 @@ _CHANGE_ID = re.compile(r"Change-Id: I[0-9a-f]{40}")
 _WIDE = re.compile(r"^\s|https?://|www\.|\.(com|org|dev)\b|----|____|[\u2500-\u257f]| ± |\t")
 _WIDE_PARTS = ((re.compile(r"[/\\]"), 5), (re.compile(r"\S {2,}(?=\S)"), 2))
 _CODE = re.compile(r"[={}()\[\]]|regex|string")
+
+
+def is_rule(name: str) -> bool:
+    """Whether a finding's rule is one of these."""
+    return name.startswith(_NAMES)
 
 
 def check(message: Message, files: Sequence[str], severity: CommitRules, found: Findings) -> None:
