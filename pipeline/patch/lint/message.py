@@ -16,7 +16,7 @@ MAX_SUBJECT = 76
 MAX_BODY_LINE = 78
 MIN_BODY = 24  # as the bot has it: shorter is nothing but an issue's number
 # How the names of the rules begin.
-_NAMES = ("subject-", "body-", "issue-", "signed-off-by", "change-id", "markdown", "no-message")
+_NAMES = ("subject-", "body-", "issue-", "signed-off-by", "change-id", "template", "markdown", "no-message")
 # Upstream is not strict about these, or only asks: advice whatever the profile says.
 _ASKED = {"no-message", "subject-length", "issue-missing"}
 
