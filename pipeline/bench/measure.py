@@ -125,12 +125,12 @@ def _more(
     wanted = analysis.pending(series, state.screenings, verdicts)
     chosen = [target for target in _functions(targets, list(wanted)) if target not in state.lost]
     if chosen and late:
-        setup.progress.note(f"  {len(wanted)} comparisons stay open: max_seconds is over")
+        setup.progress.note(f"  left open at max_seconds: {len(wanted)} of {len(series)} comparisons")
     if not chosen or left <= 0:
         return None
     rounds = min(left, *wanted.values())
     setup.progress.note(
-        f"  {len(wanted)} of {len(series)} comparisons are open after round {number}: {rounds} more"
+        f"  open after round {number}: {len(wanted)} of {len(series)} comparisons; rounds to come: {rounds}"
     )
     return chosen, rounds
 

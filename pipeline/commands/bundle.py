@@ -71,7 +71,7 @@ def _bundle(plan: Plan, options: Options, out: Path, console: Console) -> list[C
         jobs=options.jobs or environment.cores(),
         commit=git.describe(options.request.root),
     )
-    ledger.append(patch_validate.started(context, options.request))
+    ledger.append(patch_validate.started(context, options.request).model_copy(update={"fleet": True}))
     evidence.keep(context.folder, ledger, plan)
     began = time.monotonic()
     try:

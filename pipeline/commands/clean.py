@@ -21,7 +21,8 @@ def main(root: Path, *, everything: bool, runs: bool) -> ExitCode:
     def action() -> ExitCode:
         cache = store.default_root()
         victims, size = store.clean(cache, older_than_days=None if everything else UNUSED_DAYS)
-        sys.stdout.write(f"cache {cache}: removed {len(victims)} entries, {size / 2**20:.0f} MiB\n")
+        entries = "1 entry" if len(victims) == 1 else f"{len(victims)} entries"
+        sys.stdout.write(f"cache {cache}: removed {entries}, {size / 2**20:.0f} MiB\n")
         gone = _clean_runs(root / "runs") if runs else []
         if runs:
             sys.stdout.write(f"runs: removed {len(gone)}\n")

@@ -38,10 +38,11 @@ def _run(options: Options, console: Console) -> ExitCode:
         )
     run, *cells = options.inputs
     given = merging.read(Path(run))
+    folders = _folders(cells, given.waiting)
     out = entry.empty(options.out or "build/report")
     out.mkdir(parents=True, exist_ok=True)
     with only_run(out):
-        merged = merging.merge(given, _folders(cells, given.waiting), out)
+        merged = merging.merge(given, folders, out)
         for cell, reason in merged.refused.items():
             console.note(f"{cell}: {reason}")
         report = folder.write(out, merged.ledger.records)

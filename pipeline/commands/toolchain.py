@@ -138,6 +138,7 @@ def _installed(done: Installed) -> str:
         f"installed {spelled(done.identity.version)} with {done.identity.series} in {done.goroot}",
         f"  verified: go version, go env GOROOT, a static program, digest {done.identity.digest[:12]}",
         *_verdict(done),
+        *_unnamed(done),
         f"  use it: export PATH={shlex.quote(str(done.goroot / 'bin'))}:$PATH",
     ]
     if done.backup:
@@ -154,6 +155,7 @@ def _planned(done: Installed) -> str:
         f"would install {spelled(done.identity.version)} with {done.identity.series} in {done.goroot}",
         f"  from run {done.identity.run}: digest {done.identity.digest[:12]}, recipe {done.identity.recipe}",
         *_verdict(done),
+        *_unnamed(done),
         f"  needs {done.space.needed / 2**20:.0f} MiB of the {done.space.free / 2**20:.0f} MiB free there",
     ]
     if done.backup:
@@ -165,6 +167,16 @@ def _planned(done: Installed) -> str:
 
 def _verdict(done: Installed) -> list[str]:
     return [] if done.verdict == "pass" else [f"  note: that run's verdict is {done.verdict}"]
+
+
+def _unnamed(done: Installed) -> list[str]:
+    """Of the release's own tools, which cannot say what tree they are on."""
+    if done.identity.recipe != "overlay":
+        return []
+    return [
+        "  note: its tools are the release's own (recipe overlay), so go version does not name the series; "
+        "what it compiles has the patches",
+    ]
 
 
 def _left_out(done: Installed) -> list[str]:

@@ -22,8 +22,8 @@ def write(folder: Path, records: Sequence[Record]) -> RunReport:
     report, bench, texts = _first(folder, records)
     _replace(folder / "report.html", html.render(report, texts, logs(folder)).encode())
     _replace(folder / "gates/junit.xml", junit.render(report))
-    _replace(folder / "pr/commit-message.txt", message.commit_message(report, texts).encode())
-    _replace(folder / "pr/description.md", message.description(report, texts).encode())
+    _replace(folder / "pr/commit-message.txt", message.commit_message(report).encode())
+    _replace(folder / "pr/description.md", message.description(report).encode())
     _replace(folder / "metrics.prom", metrics.render(report))
     for cell, text in bench.items():
         for side, part in tables.by_side(text).items():

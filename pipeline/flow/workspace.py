@@ -41,10 +41,10 @@ class Workspace:
 
 
 def open_workspace(
-    root: Path, verb: str, host: Platform, progress: Progress, *, out: str = "", jobs: int = 0
+    root: Path, verb: str, host: Platform, progress: Progress, *, out: str | None = None, jobs: int = 0
 ) -> Workspace:
-    """A new folder: ``out``, or one below runs/ that is named after ``verb``. UsageError when ``out`` holds
-    something, HostError when it or the cache cannot be used."""
+    """A new folder: ``out`` (None where the command has no such option), or one below runs/ that is named
+    after ``verb``. UsageError when ``out`` holds something, HostError when it or the cache cannot be used."""
     stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
     folder = Path(out).absolute() if out else root / "runs" / f"{stamp}-{verb}-{secrets.token_hex(2)}"
     if out and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -54,7 +54,8 @@ def open_workspace(
     except OSError as error:
         raise HostError(
             f"the folder {folder} cannot be made: {error.strerror}",
-            hint="choose a place you can write to" + (" with --out" if out else ""),
+            hint="run it in a checkout that you can write to"
+            + ("" if out is None else ", or choose another place with --out"),
         ) from error
     store = Store(default_root(), progress.note)
     store.prepare()

@@ -13,7 +13,8 @@ Exercise = Literal["measured", "emulated", "simulated", "compiled", "unaffected"
 
 
 class RunStarted(Record):
-    """The first record: what was asked for. ``plan`` is the plan as JSON, ``plan_digest`` its sha256."""
+    """The first record: what was asked for. ``plan`` is the plan as JSON, ``plan_digest`` its sha256, and
+    ``fleet`` that it runs on many machines."""
 
     kind: Literal["run"] = "run"
     run_id: str
@@ -21,6 +22,7 @@ class RunStarted(Record):
     plan: dict[str, object]
     command: str
     environment: dict[str, str]
+    fleet: bool = False
 
 
 class RunResumed(Record):

@@ -37,7 +37,7 @@ class BenchmarkRow:
     missing or new. ``resolution`` is a fraction; ``absolute`` is in the unit, where the change has no
     ratio. ``design`` is paired (signed-rank) or unpaired (Mann–Whitney); ``noise`` the host's noise floor,
     the standard deviation of one pair with no change at all, as a fraction. ``drift`` is by what fraction
-    the baseline itself moved from its first round to its last.
+    the baseline itself moved by its trend over all rounds, and ``span`` its smallest and largest value.
     """
 
     package: str
@@ -58,6 +58,7 @@ class BenchmarkRow:
     design: str = ""
     noise: float = math.nan
     drift: float = math.nan
+    span: tuple[float, float] = (math.nan, math.nan)
     absolute: float | None = None
 
     @property
@@ -134,6 +135,7 @@ def _row(one: pairs.PairedSeries, verdict: Verdict | None) -> BenchmarkRow:
         patched=_center(one.patched),
         benchstat_p=compared.p,
         drift=moved.trend if moved and one.key.unit == "sec/op" else math.nan,
+        span=(min(one.base), max(one.base)),
         verdict="inconclusive",
         reason="the first rounds did not finish",
     )

@@ -18,11 +18,13 @@ _PLACES = {"host": "on the host's platform only", "cells": "on the platforms of 
 @dataclass(frozen=True, kw_only=True)
 class PlatformRow:
     """One platform: its cell, if any, and what each signal said over all prefixes: ok, FAIL, ``baseline``
-    (which complains alike), ``–`` (not asked there), ``not run`` (the gate ended before)."""
+    (which complains alike), ``–`` (not asked there), ``not run`` (the gate ended before). ``packages`` are
+    changed there, ``beside`` were built as well."""
 
     platform: str
     cell: str
     packages: tuple[str, ...]
+    beside: tuple[str, ...]
     signals: Mapping[str, str]
 
 
@@ -32,7 +34,14 @@ class PlatformGroup:
 
     platforms: tuple[str, ...]
     packages: tuple[str, ...]
+    beside: tuple[str, ...]
     signals: Mapping[str, str]
+
+    @property
+    def what(self) -> str:
+        """The packages in words."""
+        also = f" (built as well: {', '.join(self.beside)})" if self.beside else ""
+        return ", ".join(self.packages) + also
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +66,12 @@ class CompileReport:
         """The rows, those that say the same together; what fails first."""
         found: dict[tuple[str, ...], list[PlatformRow]] = {}
         for row in self.rows:
-            found.setdefault((*row.signals.values(), *row.packages), []).append(row)
+            found.setdefault((*row.signals.values(), *row.packages, "", *row.beside), []).append(row)
         groups = [
             PlatformGroup(
                 platforms=tuple(row.platform for row in rows),
                 packages=rows[0].packages,
+                beside=rows[0].beside,
                 signals=rows[0].signals,
             )
             for rows in found.values()
@@ -103,6 +113,7 @@ def build(records: Sequence[Record], plan: Mapping[str, Any]) -> CompileReport |
             platform=name,
             cell=cells.get(name, ""),
             packages=tuple(reach.reached.get(name, ())),
+            beside=_beside(name, results, reach),
             signals={
                 signal: _status([one for one in results if (one.platform, one.signal) == (name, signal)])
                 or ("not run" if _asked(depth, signal, name, cells, host, reach) else "–")
@@ -123,6 +134,12 @@ def build(records: Sequence[Record], plan: Mapping[str, Any]) -> CompileReport |
         reused=sum(one.reused for one in results),
         unlisted=tuple(reach.unlisted),
     )
+
+
+def _beside(platform: str, results: Sequence[GateResult], reach: SeriesReach) -> tuple[str, ...]:
+    builds = [one for one in results if (one.platform, one.signal) == (platform, "build")]
+    built = {package for one in builds for package in one.subject.split(", ")}
+    return tuple(sorted(built - set(reach.reached.get(platform, ()))))
 
 
 def _status(results: Sequence[GateResult]) -> str:

@@ -216,8 +216,9 @@ def machine_lines(cell: CellReport) -> list[str]:
     if moved:
         most = max(moved, key=lambda row: abs(row.drift))
         lines.append(
-            f"The baseline itself drifted by {100 * most.drift:+.1f} % from the first round to the last "
-            f"({most.package}.{most.name}, the most); pairs cancel that."
+            f"The baseline itself drifted by {100 * most.drift:+.1f} % by its trend over the rounds "
+            f"({most.package}.{most.name}, the most: from {scaled(most.span[0], most.unit)} to "
+            f"{scaled(most.span[1], most.unit)}); pairs cancel what moves both sides."
         )
     return lines
 

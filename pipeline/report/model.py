@@ -89,7 +89,7 @@ def build(records: Sequence[Record], bench: Mapping[str, str]) -> RunReport:
     ends = _of(records, RunEnded)
     end = ends[-1] if ends else None
     compiled = compiling.build(records, started.plan)
-    decided = verdict.decide(end, cells, compiled)
+    decided = verdict.decide(end, cells, compiled, _go_on(started))
     return RunReport(
         run_id=started.run_id,
         verdict=decided.word,
@@ -111,6 +111,12 @@ def build(records: Sequence[Record], bench: Mapping[str, str]) -> RunReport:
         compiled=compiled,
         bench_text=bench,
     )
+
+
+def _go_on(started: RunStarted) -> str:
+    if started.fleet:
+        return "A run of many machines begins anew, with ./inv bundle."
+    return f"Go on with {started.command} --resume (and --out, where this is not the latest run)."
 
 
 def _planned(started: RunStarted) -> list[dict[str, Any]]:

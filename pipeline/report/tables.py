@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from pipeline.benchfmt import read
 from pipeline.benchstat.builder import build_tables
 from pipeline.benchstat.model import TableOptions
@@ -11,10 +13,11 @@ from pipeline.benchstat.text import render_text
 OWN_KEYS = ("round", "layout-seed")
 
 
-def benchstat_text(text: str) -> str:
-    """benchstat's own table of a cell's file, one column a side."""
+def benchstat_text(text: str, units: Collection[str] = ()) -> str:
+    """benchstat's own table of a cell's file, one column a side; of some units only where they are given."""
     options = TableOptions(col="side", ignore=",".join(OWN_KEYS))
-    return render_text(build_tables(read(text.splitlines()), options))
+    found = build_tables(read(text.splitlines()), options)
+    return render_text([table for table in found if not units or table.unit in units])
 
 
 _OWN_LINES = tuple(f"{key}: " for key in OWN_KEYS)

@@ -15,8 +15,6 @@ from pipeline.report.benchmarks import BenchmarkRow
 from pipeline.report.cell import CellReport
 from pipeline.report.compiling import CompileReport
 
-_GO_ON = "Go on with ./inv patch-validate --resume; a run of many machines begins anew with ./inv bundle."
-
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
@@ -29,18 +27,18 @@ class Decision:
 
 
 def decide(
-    end: RunEnded | None, cells: Sequence[CellReport], compiled: CompileReport | None = None
+    end: RunEnded | None, cells: Sequence[CellReport], compiled: CompileReport | None, go_on: str
 ) -> Decision:
-    """What the records of a run amount to."""
+    """What the records of a run amount to. ``go_on`` is what to do about one that did not come to its end."""
     if end is None:
         return Decision(
             word="incomplete",
             code=ExitCode.BUG,
             headline="The run did not finish.",
-            next_step=_GO_ON,
+            next_step=go_on,
         )
     if end.failure_code:
-        return _ended_early(end)
+        return _ended_early(end, go_on)
     failed = [gate for cell in cells for gate in cell.gates if gate.status == "fail"]
     if failed:
         return Decision(
@@ -52,11 +50,11 @@ def decide(
     return _worse(cells) or _unclear(cells) or _passed(cells, compiled)
 
 
-def _ended_early(end: RunEnded) -> Decision:
+def _ended_early(end: RunEnded, go_on: str) -> Decision:
     code = ExitCode(end.failure_code)
     steps = {
         ExitCode.PATCH_FAILS: "Mend the patch and run again.",
-        ExitCode.INTERRUPTED: _GO_ON,
+        ExitCode.INTERRUPTED: go_on,
         ExitCode.NOTHING_TO_DO: "Choose another base, or another series.",
     }
     words = {
@@ -67,11 +65,16 @@ def _ended_early(end: RunEnded) -> Decision:
     return Decision(
         word=words.get(code, "error"),
         code=code,
-        headline=end.failure.splitlines()[0] if end.failure else "The run failed.",
+        headline=_sentence(end.failure.splitlines()[0] if end.failure else "The run failed"),
         next_step=steps.get(
-            code, "Nothing was learned about the patch; mend what the message says and run again."
+            code, "This speaks neither for nor against the patch; mend what the message says and run again."
         ),
     )
+
+
+def _sentence(line: str) -> str:
+    """The first line of a message, as a sentence that another follows."""
+    return f"{line.rstrip().rstrip('.:;,')}."
 
 
 def _failed_gates(failed: Sequence[GateResult]) -> str:
@@ -187,7 +190,10 @@ def _quieter(cells: Sequence[CellReport]) -> str:
     for cell in cells:
         for one in cell.machine.warnings if cell.machine else ():
             return f"On {cell.id} {one.what}: {one.advice}; then run again, or with --profile rigorous."
-    return "Run again on a quieter machine, or with --profile rigorous for more rounds."
+    return (
+        "Run again on a quieter machine, or with --profile rigorous for more rounds; the same again is one "
+        "more look, for which nothing corrects."
+    )
 
 
 def _nothing_passed(tests: Sequence[GateResult]) -> list[str]:

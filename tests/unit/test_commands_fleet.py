@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from pipeline.commands import bundle, cell, merge
 from pipeline.errors import ExitCode
-from pipeline.flow import bundling
+from pipeline.flow import bundling, merging
 from pipeline.plan.plan import Request
 from tests.unit import fleet
 
@@ -58,6 +59,16 @@ def test_what_is_not_there_makes_no_folder(
     assert verb(out) is ExitCode.USAGE
     assert message in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_a_cell_that_is_not_there_leaves_nothing_that_is_in_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(merging, "read", lambda _: SimpleNamespace(waiting=()))
+    inputs = (str(tmp_path), str(tmp_path / "none"))
+    assert merge.main(merge.Options(root=ROOT, inputs=inputs, out=str(tmp_path / "out"))) is ExitCode.USAGE
+    assert "none is no folder" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_another_cells_bundle(packed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

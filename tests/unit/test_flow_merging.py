@@ -85,6 +85,7 @@ def of_run(plan: Plan) -> list[Record]:
     others = [one for one in plan.cells if one.id != NAME]
     return [
         RunStarted(
+            fleet=True,
             run_id=fleet.RUN,
             plan_digest=plan.digest,
             plan=plan.as_json(),
@@ -409,7 +410,7 @@ def test_a_run_that_failed_in_the_build_says_so(case: Case) -> None:
     path.write_text("\n".join([*lines, json.dumps(end)]) + "\n")
     case.cell.rename(case.root / "elsewhere")
     report, refused = case.merge()
-    assert (report.exit_code, report.headline) == (ExitCode.PATCH_FAILS, "patch 1 does not compile")
+    assert (report.exit_code, report.headline) == (ExitCode.PATCH_FAILS, "patch 1 does not compile.")
     assert refused == {}
 
 
@@ -419,6 +420,7 @@ def test_a_run_that_was_killed_in_the_build_is_not_finished(case: Case) -> None:
     case.cell.rename(case.root / "elsewhere")
     report, _ = case.merge()
     assert (report.verdict, report.exit_code) == ("incomplete", ExitCode.BUG)
+    assert report.next_step.endswith("begins anew, with ./inv bundle.")
 
 
 def test_what_is_no_run(case: Case, tmp_path: Path) -> None:

@@ -296,10 +296,45 @@ def test_a_run_without_an_end_is_incomplete() -> None:
     ],
 )
 def test_a_failure_decides(code: ExitCode, verdict: str) -> None:
-    end = RunEnded(seconds=1, failure="first line\nsecond", failure_code=int(code))
+    end = RunEnded(seconds=1, failure="first line:\nsecond", failure_code=int(code))
     report = build(gate(), CALM, ended(), end, file=bench(0.0))
     assert outcome(report) == (verdict, code)
-    assert report.headline == "first line"
+    assert report.headline == "first line."
+
+
+def test_a_run_that_did_not_come_to_its_end_says_how_to_go_on() -> None:
+    interrupted = RunEnded(seconds=2, failure="interrupted", failure_code=130)
+    command = "./inv patch-validate --profile=quick"
+    first = started("here").model_copy(update={"command": command})
+    for left in ([first], [first, interrupted]):
+        report = model.build(left, {})
+        assert report.next_step.startswith(f"Go on with {command} --resume (and --out")
+    report = model.build([first.model_copy(update={"fleet": True}), interrupted], {})
+    assert report.next_step == "A run of many machines begins anew, with ./inv bundle."
+
+
+def test_what_was_built_besides_what_changes_stands_beside_it() -> None:
+    def built(platform: str, subject: str) -> GateResult:
+        return gate(gate="compile", signal="build", platform=platform, number=1, subject=subject)
+
+    reach = SeriesReach(
+        reached={"linux/amd64": ["runtime"], "netbsd/arm": ["runtime"], "openbsd/arm": ["runtime"]},
+        tests_only=[],
+        untouched=[],
+        dependents=0,
+        host="linux/amd64",
+    )
+    records = [built("linux/amd64", "internal/poll, net, runtime"), built("netbsd/arm", "runtime")]
+    report = build(reach, *records, built("openbsd/arm", "runtime"), ended(), DONE)
+    shown = markdown.render(report, {})
+    assert "| linux/amd64 | runtime (built as well: internal/poll, net) |" in shown
+    assert "| netbsd/arm, openbsd/arm | runtime |" in shown
+    assert "runtime (built as well: internal/poll, net)</td>" in html.render(report, {}, [])
+
+
+def test_samples_are_named_where_there_are_some() -> None:
+    assert "The samples are in" in markdown.render(build(ended(), DONE, file=bench(0.0)), {"here": "table"})
+    assert "The samples are in" not in markdown.render(build(ended(), DONE), {})
 
 
 def test_after_a_resume_the_last_word_holds() -> None:
@@ -709,7 +744,11 @@ def test_what_the_machine_did_stands_beside_the_numbers() -> None:
     text_, page = markdown.render(report, {}), html.render(report, {}, [])
     assert "Other programs used 0.30 of 2 cores in the median round, 1.40 in the worst." in text_
     assert "took at most 25.0 %" in text_
-    assert "drifted by" in text_
+    assert re.search(
+        r"drifted by [+-]0\.\d % by its trend over the rounds \(runtime\.X-2, the most: "
+        r"from 99\.\d+n to 100\.\d+n\); pairs cancel what moves both sides\.",
+        text_,
+    )
     assert "⚠️ busy \\<b\\>: stop it" in text_
     assert "busy &lt;b&gt;" in page
     machine = model.as_json(report)["cells"][0]["machine"]

@@ -20,6 +20,7 @@ import pytest
 
 from pipeline import proc, store, tree
 from pipeline.commands import toolchain as command
+from pipeline.console import Console
 from pipeline.errors import (
     ExitCode,
     HostError,
@@ -568,6 +569,23 @@ def test_what_to_remove_is_only_ever_an_entry_of_the_store(world: World) -> None
     with pytest.raises(HostError) as raised:
         world.install()
     assert f"remove {world.patched.parent}" in raised.value.hint
+
+
+@pytest.mark.parametrize(("recipe", "noted"), [("staged", False), ("overlay", True)])
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_tools_that_cannot_say_what_they_are_on_are_named(
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    recipe: str,
+    noted: bool,
+    dry_run: bool,
+) -> None:
+    world.report(recipe=recipe)
+    monkeypatch.setattr(command, "_guarded", lambda act, **_: act(world.ground, Console(quiet=True)))
+    options = command.Options(root=world.home, run=str(world.run), dry_run=dry_run)
+    assert command.install(options) is ExitCode.PASS
+    assert ("go version does not name the series" in capsys.readouterr().out) is noted
 
 
 def test_an_empty_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
