@@ -41,7 +41,7 @@ class PlatformGroup:
     def what(self) -> str:
         """The packages in words."""
         also = f" (built as well: {', '.join(self.beside)})" if self.beside else ""
-        return ", ".join(self.packages) + also
+        return (", ".join(self.packages) or "only test files change") + also
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -319,7 +319,7 @@ def test_what_was_built_besides_what_changes_stands_beside_it() -> None:
 
     reach = SeriesReach(
         reached={"linux/amd64": ["runtime"], "netbsd/arm": ["runtime"], "openbsd/arm": ["runtime"]},
-        tests_only=[],
+        tests_only=["aix/ppc64"],
         untouched=[],
         dependents=0,
         host="linux/amd64",
@@ -329,6 +329,7 @@ def test_what_was_built_besides_what_changes_stands_beside_it() -> None:
     shown = markdown.render(report, {})
     assert "| linux/amd64 | runtime (built as well: internal/poll, net) |" in shown
     assert "| netbsd/arm, openbsd/arm | runtime |" in shown
+    assert "| aix/ppc64 | only test files change |" in shown
     assert "runtime (built as well: internal/poll, net)</td>" in html.render(report, {}, [])
 
 
