@@ -43,7 +43,7 @@ MEASURED = re.compile(
     | cells\[\]\.conditions\.seen\.variables\.(HOME|PATH|TMPDIR|GOCACHE|GOPATH|GOROOT)
     | cells\[\]\.machine\.(findings|rounds|elsewhere|steal).*
     | cells\[\]\.benchmarks\[\]\.
-      (n|base|patched|ratio|ci|p|q|benchstat_p|resolution|noise|drift|absolute|design|phase)(\..*|\[\].*)?""",
+      (n|base|patched|ratio|ci|p|q|benchstat_p|resolution|noise|drift|span|absolute|design|phase)(\..*|\[\].*)?""",
     re.VERBOSE,
 )
 # Sentences in which numbers are such.
