@@ -17,7 +17,7 @@ from pipeline.report.model import RunReport
 if TYPE_CHECKING:
     import jinja2
 
-PLOT_WIDTH = 170.0
+PLOT_WIDTH = 130.0
 
 
 @dataclass(frozen=True, kw_only=True)

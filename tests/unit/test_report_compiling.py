@@ -171,4 +171,4 @@ def test_junit_has_every_platform_with_its_patch() -> None:
     assert case[0].tag == "failure"
     assert case[0].text == "src/x_test.go:1:1: no"
     assert [one.get("classname") for one in suites["here"]] == ["here.compile"]
-    assert "| windows/arm64 |  | FAIL |" in markdown.render(report, {})
+    assert "| windows/arm64 | only test files change | FAIL |" in markdown.render(report, {})
