@@ -130,7 +130,8 @@ def _more(
         return None
     rounds = min(left, *wanted.values())
     setup.progress.note(
-        f"  open after round {number}: {len(wanted)} of {len(series)} comparisons; rounds to come: {rounds}"
+        f"  open after round {number}: {len(wanted)} of {len(series)} comparisons; "
+        f"rounds until the next look: {rounds}"
     )
     return chosen, rounds
 

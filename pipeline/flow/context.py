@@ -147,7 +147,7 @@ def open_folder(root: Path, out: str, plan: Plan, *, resume: bool) -> tuple[Path
             )
     else:
         stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
-        folder = runs / f"{stamp}-{plan.series.name}-{secrets.token_hex(2)}"
+        folder = runs / f"{stamp}-{plan.series.name}-{secrets.token_hex(4)}"
     try:
         folder.mkdir(parents=True, exist_ok=bool(out))
         if not out:

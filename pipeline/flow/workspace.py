@@ -46,7 +46,7 @@ def open_workspace(
     """A new folder: ``out`` (None where the command has no such option), or one below runs/ that is named
     after ``verb``. UsageError when ``out`` holds something, HostError when it or the cache cannot be used."""
     stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
-    folder = Path(out).absolute() if out else root / "runs" / f"{stamp}-{verb}-{secrets.token_hex(2)}"
+    folder = Path(out).absolute() if out else root / "runs" / f"{stamp}-{verb}-{secrets.token_hex(4)}"
     if out and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"--out {out} exists and is not an empty folder", hint="choose another folder")
     try:
@@ -54,8 +54,12 @@ def open_workspace(
     except OSError as error:
         raise HostError(
             f"the folder {folder} cannot be made: {error.strerror}",
-            hint="run it in a checkout that you can write to"
-            + ("" if out is None else ", or choose another place with --out"),
+            hint=" or ".join(
+                [
+                    *([] if out else ["run it in a checkout that you can write to"]),
+                    *([] if out is None else ["choose another place with --out"]),
+                ]
+            ),
         ) from error
     store = Store(default_root(), progress.note)
     store.prepare()

@@ -12,7 +12,7 @@ from pipeline.stats import analysis, drift, pairs
 from pipeline.stats import summary as unpaired
 from pipeline.stats.decision import Verdict
 
-SUSPECT = "the first rounds suspect a change, and too few were left to confirm it"
+SUSPECT = "a screening suspects a change, and too few rounds came after it to confirm one"
 
 
 @dataclass(frozen=True, kw_only=True)

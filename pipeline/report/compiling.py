@@ -30,18 +30,21 @@ class PlatformRow:
 
 @dataclass(frozen=True, kw_only=True)
 class PlatformGroup:
-    """Platforms of which everything is the same: see PlatformRow."""
+    """Platforms of which everything is the same: see PlatformRow. ``tests_only`` is that only test files
+    change there."""
 
     platforms: tuple[str, ...]
     packages: tuple[str, ...]
     beside: tuple[str, ...]
     signals: Mapping[str, str]
+    tests_only: bool
 
     @property
     def what(self) -> str:
         """The packages in words."""
         also = f" (built as well: {', '.join(self.beside)})" if self.beside else ""
-        return (", ".join(self.packages) or "only test files change") + also
+        nothing = "only test files change" if self.tests_only else "nothing in the end"
+        return (", ".join(self.packages) or nothing) + also
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,13 +69,15 @@ class CompileReport:
         """The rows, those that say the same together; what fails first."""
         found: dict[tuple[str, ...], list[PlatformRow]] = {}
         for row in self.rows:
-            found.setdefault((*row.signals.values(), *row.packages, "", *row.beside), []).append(row)
+            only = str(row.platform in self.tests_only)
+            found.setdefault((*row.signals.values(), only, *row.packages, "", *row.beside), []).append(row)
         groups = [
             PlatformGroup(
                 platforms=tuple(row.platform for row in rows),
                 packages=rows[0].packages,
                 beside=rows[0].beside,
                 signals=rows[0].signals,
+                tests_only=rows[0].platform in self.tests_only,
             )
             for rows in found.values()
         ]
@@ -207,11 +212,11 @@ def _reach(reach: SeriesReach) -> str:
 def text(report: CompileReport) -> str:
     """The table for a terminal, and below it what was not asked and where nothing changes."""
     head = (*TITLES.values(), "platforms")
-    only = " (only test files change)"
-    body = [
-        (*one.signals.values(), ", ".join(one.platforms) + ("" if one.packages else only))
-        for one in report.groups
-    ]
+    merged: dict[tuple[str, ...], list[str]] = {}
+    for one in report.groups:
+        note = " (only test files change)" if one.tests_only else ""
+        merged.setdefault((*one.signals.values(), note), []).extend(one.platforms)
+    body = [(*signals, ", ".join(platforms) + note) for (*signals, note), platforms in merged.items()]
     widths = [max(len(line[column]) for line in (head, *body)) for column in range(len(SIGNALS))]
     lines = []
     for *signals, platforms in (head, *body):

@@ -216,9 +216,10 @@ def machine_lines(cell: CellReport) -> list[str]:
     if moved:
         most = max(moved, key=lambda row: abs(row.drift))
         lines.append(
-            f"The baseline itself drifted by {100 * most.drift:+.1f} % by its trend over the rounds "
-            f"({most.package}.{most.name}, the most: from {scaled(most.span[0], most.unit)} to "
-            f"{scaled(most.span[1], most.unit)}); pairs cancel what moves both sides."
+            f"The baseline's own trend over the rounds was {100 * most.drift:+.1f} % "
+            f"({most.package}.{most.name}, the most; its single rounds lie between "
+            f"{scaled(most.span[0], most.unit)} and {scaled(most.span[1], most.unit)}); "
+            "pairs cancel what moves both sides."
         )
     return lines
 

@@ -189,11 +189,13 @@ def _quieter(cells: Sequence[CellReport]) -> str:
     """What to do about open comparisons: what disturbs the machine first, where that is known."""
     for cell in cells:
         for one in cell.machine.warnings if cell.machine else ():
-            return f"On {cell.id} {one.what}: {one.advice}; then run again, or with --profile rigorous."
-    return (
-        "Run again on a quieter machine, or with --profile rigorous for more rounds; the same again is one "
-        "more look, for which nothing corrects."
-    )
+            return (
+                f"On {cell.id} {one.what}: {one.advice}; then run again, or with --profile rigorous. {_LOOK}"
+            )
+    return f"Run again on a quieter machine, or with --profile rigorous for more rounds. {_LOOK}"
+
+
+_LOOK = "A further run is a further look at the patch, which no p-value here counts."
 
 
 def _nothing_passed(tests: Sequence[GateResult]) -> list[str]:

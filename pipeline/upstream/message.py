@@ -7,32 +7,44 @@ same plain text: no Markdown, sentences wrapped by their author, tables indented
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from pipeline.report import tables
 from pipeline.report.cell import CellReport
 from pipeline.report.model import RunReport
 
-_TRAILER = re.compile(r"(Fixes|Updates|For) (\S+/\S+)?#\d+|(Change-Id|Co-authored-by|Reviewed-on): .+")
+_ISSUE = re.compile(r"(Fixes|Updates|For) (\S+/\S+)?#\d+\.?")
+_FOOTER = re.compile(r"[A-Z][A-Za-z]*(-[A-Za-z]+)+: \S.*|\(cherry picked from commit [0-9a-f]+\)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Parts:
+    """A message below its subject: the text, the issues that it refers to, and lines such as Change-Id."""
+
+    text: str
+    issues: tuple[str, ...]
+    footers: tuple[str, ...]
 
 
 def commit_message(report: RunReport) -> str:
     """The message of the series as one change, which is what Go makes of a pull request: that of its main
     patch (whose subject is the series'), the others' subjects and texts, benchstat's tables of the measured
-    cells, and everybody's trailers. An issue named by the series is added as Updates."""
+    cells, everybody's issues, and the main patch's footers with the others' authors: one change has one
+    Change-Id. An issue named by the series is added as Updates."""
     subject = str(report.plan["subject"])
     main = next((p for p in report.patches if p.subject == subject), None) or next(iter(report.patches), None)
-    body, trailers = _split(main.message if main else "")
-    for other in (one for one in report.patches if one is not main):
-        text, more = _split(other.message)
-        body = "\n\n".join(part for part in (body, other.subject, text) if part)
-        trailers += [line for line in more if line not in trailers]
-    issue = str(report.plan["issue"])
-    repository, _, number = issue.partition("#")
-    if number and not any(f"#{number}" in line for line in trailers):
+    own = _split(main.message if main else "")
+    others = [(one.subject, _split(one.message)) for one in report.patches if one is not main]
+    texts = [own.text, *(part for title, other in others for part in (title, other.text))]
+    issues = [*own.issues, *(line for _, other in others for line in other.issues)]
+    authors = [line for _, other in others for line in other.footers if line.startswith("Co-authored-by: ")]
+    repository, _, number = str(report.plan["issue"]).partition("#")
+    if number and not any(re.search(rf"#{number}\b", line) for line in issues):
         elsewhere = "" if repository == "golang/go" else repository
-        trailers.insert(0, f"Updates {elsewhere}#{number}")
+        issues.insert(0, f"Updates {elsewhere}#{number}")
     measured = [_table(cell, report.bench_text.get(cell.id, "")) for cell in report.cells]
-    parts = [main.subject if main and main.subject else subject, body, *measured, "\n".join(trailers)]
+    last = "\n".join(dict.fromkeys([*issues, *authors, *own.footers]))
+    parts = [main.subject if main and main.subject else subject, *texts, *measured, last]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -44,7 +56,7 @@ def description(report: RunReport) -> str:
 
 
 def _table(cell: CellReport, text: str) -> str:
-    """benchstat's table of a measured cell: times, and the other units in which something changed. Indented,
+    """benchstat's table of a measured cell: times, and other units unless all is unchanged there. Indented,
     as text that is shown as it is: GitHub would run it together."""
     if cell.exercise != "measured" or not text:
         return ""
@@ -53,12 +65,13 @@ def _table(cell: CellReport, text: str) -> str:
     return "\n".join(f"    {line}".rstrip() for line in shown.strip("\n").split("\n"))
 
 
-def _split(message: str) -> tuple[str, list[str]]:
-    """A commit message's body and its trailing lines such as ``Updates #N``."""
+def _split(message: str) -> _Parts:
     lines = message.strip("\n").split("\n")
-    trailers: list[str] = []
-    while lines and (_TRAILER.fullmatch(lines[-1]) or (not lines[-1] and trailers)):
-        line = lines.pop()
-        if line:
-            trailers.insert(0, line)
-    return "\n".join(lines).strip("\n"), trailers
+    last: list[str] = []
+    while lines and (not lines[-1] or _ISSUE.fullmatch(lines[-1]) or _FOOTER.fullmatch(lines[-1])):
+        last.insert(0, lines.pop())
+    return _Parts(
+        text="\n".join(lines).strip("\n"),
+        issues=tuple(line for line in last if _ISSUE.fullmatch(line)),
+        footers=tuple(line for line in last if _FOOTER.fullmatch(line)),
+    )

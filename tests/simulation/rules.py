@@ -118,10 +118,12 @@ def benjamini_hochberg(p_values: Array) -> Array:
 
 @dataclass(frozen=True, kw_only=True)
 class FamilyEnds:
-    """Families that end at a cap: ``claimed`` (families, members), and the first member's pairs."""
+    """Families that end at a cap: ``claimed`` (families, members), and the first member's pairs. ``flagged``
+    (families, members) is the round after which a member was flagged, 0 for never."""
 
     claimed: Bools
     pairs: npt.NDArray[np.int64]
+    flagged: npt.NDArray[np.int64]
 
 
 def run_small_families(base: Array, patched: Array, *, size: int, cap: int) -> FamilyEnds:
@@ -130,7 +132,8 @@ def run_small_families(base: Array, patched: Array, *, size: int, cap: int) -> F
     weighted = looks_p(base, patched, cap).reshape(-1, size, _looks(cap))
     limit = _limit(ALPHA / size)
     hit = weighted <= limit
-    return FamilyEnds(claimed=np.asarray(hit.any(-1)), pairs=_first_look(hit[:, 0], cap))
+    never = np.zeros(hit.shape[:2], dtype=np.int64)
+    return FamilyEnds(claimed=np.asarray(hit.any(-1)), pairs=_first_look(hit[:, 0], cap), flagged=never)
 
 
 def run_screened_families(base: Array, patched: Array, *, size: int, cap: int, first: int) -> FamilyEnds:
@@ -158,7 +161,7 @@ def run_screened_families(base: Array, patched: Array, *, size: int, cap: int, f
         smallest[rows[:, 0], rows[:, 1]] = weighted.min(1)
         hit = weighted <= limits[members[rows[:, 0]]][:, None]
         reached[rows[:, 0], rows[:, 1]] = np.where(hit.any(1), start + _first_look(hit, left), cap)
-    return FamilyEnds(claimed=smallest <= limits[members][:, None], pairs=reached[:, 0])
+    return FamilyEnds(claimed=smallest <= limits[members][:, None], pairs=reached[:, 0], flagged=after)
 
 
 def _looks(cap: int) -> int:

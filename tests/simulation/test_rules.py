@@ -142,7 +142,9 @@ def test_a_family_is_claimed_as_the_pipeline_claims_it(size: int) -> None:
     for k in range(number):
         rows = range(k * size, (k + 1) * size)
         whole = [series(base[row], patched[row], f"X{row}-2") for row in rows]
-        claimed, _ = measured(whole, cap)
+        claimed, screenings = measured(whole, cap)
+        flags = {name: one.rounds for one in screenings for name in one.flagged}
+        assert [flags.get(str(one.key), 0) for one in whole] == found.flagged[k].tolist()
         # The simulation takes Holm's first step, which decides whether anything is claimed.
         assert bool(claimed) == bool(found.claimed[k].any())
         claims += bool(claimed)

@@ -37,7 +37,7 @@ from pipeline.records import (
     StageEnded,
     ToolchainReady,
 )
-from pipeline.report import html, junit, markdown, metrics, model, tables, text
+from pipeline.report import compiling, html, junit, markdown, metrics, model, tables, text
 from pipeline.report.model import RunReport
 from pipeline.stats import sequential
 
@@ -163,7 +163,7 @@ def test_a_suspicion_that_too_few_rounds_were_left_to_confirm_says_so(fresh: int
     assert row.ci[0] <= 1.2 <= row.ci[1]
     assert re.fullmatch(
         r"inconclusive: could be up to ±2\d\.\d %; "
-        "the first rounds suspect a change, and too few were left to confirm it",
+        "a screening suspects a change, and too few rounds came after it to confirm one",
         markdown.verdict(row),
     )
     assert markdown.p_value(row).endswith(" plain")
@@ -330,6 +330,8 @@ def test_what_was_built_besides_what_changes_stands_beside_it() -> None:
     assert "| linux/amd64 | runtime (built as well: internal/poll, net) |" in shown
     assert "| netbsd/arm, openbsd/arm | runtime |" in shown
     assert "| aix/ppc64 | only test files change |" in shown
+    assert report.compiled
+    assert "linux/amd64, netbsd/arm, openbsd/arm\n" in compiling.text(report.compiled)
     assert "runtime (built as well: internal/poll, net)</td>" in html.render(report, {}, [])
 
 
@@ -746,8 +748,8 @@ def test_what_the_machine_did_stands_beside_the_numbers() -> None:
     assert "Other programs used 0.30 of 2 cores in the median round, 1.40 in the worst." in text_
     assert "took at most 25.0 %" in text_
     assert re.search(
-        r"drifted by [+-]0\.\d % by its trend over the rounds \(runtime\.X-2, the most: "
-        r"from 99\.\d+n to 100\.\d+n\); pairs cancel what moves both sides\.",
+        r"The baseline's own trend over the rounds was [+-]0\.\d % \(runtime\.X-2, the most; its single "
+        r"rounds lie between 99\.\d+n and 100\.\d+n\); pairs cancel what moves both sides\.",
         text_,
     )
     assert "⚠️ busy \\<b\\>: stop it" in text_
@@ -773,7 +775,10 @@ def test_open_rows_are_named_and_the_machine_is_blamed_where_it_is_known() -> No
     )
     assert report.next_step.startswith("Run again on a quieter machine")
     report = build(gate(), checked(), CALM, ended(), DONE, file=wild)
-    assert report.next_step == "On here busy <b>: stop it; then run again, or with --profile rigorous."
+    look = "A further run is a further look at the patch, which no p-value here counts."
+    assert (
+        report.next_step == f"On here busy <b>: stop it; then run again, or with --profile rigorous. {look}"
+    )
 
 
 def test_noise_above_what_counts_is_said() -> None:

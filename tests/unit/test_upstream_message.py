@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pipeline.patch import lint
 from pipeline.records import PatchApplied
 from pipeline.report import model
 from pipeline.report.model import RunReport
 from pipeline.upstream import message
+from tests.unit.hostile import change
 from tests.unit.test_report import CALM, DIGEST, DONE, ended, gate, started
 
-MAIN = "First, as it is.\n\nFixes #7\nChange-Id: I1"
-SECOND = "Second text.\n\nFixes #7\nUpdates #8"
+IDS = [f"Change-Id: I{number}{'0' * 39}" for number in (1, 2)]
+REVIEWED = "Reviewed-on: https://example.test/c/7\nReviewed-by: B <b@example.test>"
+AUTHOR = "Co-authored-by: C <c@example.test>"
+MAIN = f"First, as it is.\n\nFixes #7\n\n{IDS[0]}"
+SECOND = f"Second text, all of it.\n\nFixes #7\nUpdates #8\n\n{IDS[1]}\n{REVIEWED}\n{AUTHOR}"
 
 
 def applied(number: int, subject: str, text: str) -> PatchApplied:
@@ -33,17 +38,22 @@ def report(*, issue: str = "", subject: str = "runtime: one", file: str = "") ->
     return model.build(records, {"here": file} if file else {})
 
 
-def test_every_patch_is_in_the_message_and_trailers_stand_last_and_once() -> None:
-    assert message.commit_message(report()) == (
-        "runtime: one\n\nFirst, as it is.\n\nruntime: two\n\nSecond text.\n\n"
-        "Fixes #7\nChange-Id: I1\nUpdates #8\n"
+def test_every_patch_is_in_the_message_and_it_has_one_change_id() -> None:
+    said = message.commit_message(report())
+    assert said == (
+        "runtime: one\n\nFirst, as it is.\n\nruntime: two\n\nSecond text, all of it.\n\n"
+        f"Fixes #7\nUpdates #8\n{AUTHOR}\n{IDS[0]}\n"
     )
+    head = "From 0123 Mon Sep 17 00:00:00 2001\nFrom: A <a@b>\nSubject: [PATCH] "
+    patch = f"{head}{said}---\n\n{change('src/runtime/proc.go')}"
+    assert [one.rule for one in lint.examine("x", patch.encode(), "error").findings] == []
 
 
 def test_the_main_patch_is_the_one_with_the_series_subject() -> None:
-    assert message.commit_message(report(subject="runtime: two")).startswith(
-        "runtime: two\n\nSecond text.\n\nruntime: one\n\nFirst, as it is.\n"
-    )
+    said = message.commit_message(report(subject="runtime: two"))
+    assert said.startswith("runtime: two\n\nSecond text, all of it.\n\nruntime: one\n\nFirst, as it is.\n")
+    assert said.endswith(f"{IDS[1]}\n{REVIEWED}\n{AUTHOR}\n")
+    assert IDS[0] not in said
 
 
 def test_the_series_issue_is_added_where_no_patch_names_it() -> None:

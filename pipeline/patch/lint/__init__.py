@@ -73,14 +73,15 @@ def refuse(findings: Iterable[Finding]) -> None:
         return
     hint = (
         "a series may change plain text files below src/ and the other folders of Go's source, "
-        "and nothing else (renames: git format-patch --no-renames)"
+        "and nothing else (renames: git format-patch --no-renames); ./inv patch-lint shows this again"
     )
     if all(message.is_rule(one.rule) for one in errors):
         hint = (
             "this profile holds messages to Go's rules (commit_rules: error in matrix.yml); with "
-            "commit_rules: advice they are shown, and refuse nothing"
+            "commit_rules: advice they are shown, and refuse nothing; ./inv patch-lint with the same "
+            "--profile shows this again"
         )
-    raise PatchError("\n".join(map(str, errors)), hint=f"{hint}; ./inv patch-lint shows this again")
+    raise PatchError("\n".join(map(str, errors)), hint=hint)
 
 
 def against(base: Iterable[str], patches: Sequence[Patch]) -> tuple[Finding, ...]:
