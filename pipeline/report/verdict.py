@@ -15,6 +15,8 @@ from pipeline.report.benchmarks import BenchmarkRow
 from pipeline.report.cell import CellReport
 from pipeline.report.compiling import CompileReport
 
+_LOOK = "A further run is a further look at the patch, which no p-value here counts."
+
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
@@ -193,9 +195,6 @@ def _quieter(cells: Sequence[CellReport]) -> str:
                 f"On {cell.id} {one.what}: {one.advice}; then run again, or with --profile rigorous. {_LOOK}"
             )
     return f"Run again on a quieter machine, or with --profile rigorous for more rounds. {_LOOK}"
-
-
-_LOOK = "A further run is a further look at the patch, which no p-value here counts."
 
 
 def _nothing_passed(tests: Sequence[GateResult]) -> list[str]:
